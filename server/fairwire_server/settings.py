@@ -1,0 +1,275 @@
+"""Every setting of the server: one frozen value, read once from `FAIRWIRE_*` variables.
+
+A setting is one line of `Settings`: name, type, bounds, default and the sentence that documents it. From that line come
+the variable's name, its check, its row in the documents (`markdown_table`) and in `--help` (`help_text`). Reading never
+stops at the first fault: `load` gathers all of them, each with its variable's name, into one `SettingsError`.
+This is the only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Final, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "Fault",
+    "Network",
+    "SettingDoc",
+    "Settings",
+    "SettingsError",
+    "describe",
+    "from_environment",
+    "help_text",
+    "load",
+    "markdown_table",
+]
+
+PREFIX: Final = "FAIRWIRE_"
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+Network = IPv4Network | IPv6Network
+
+
+def _doc(text: str, ge: float | None = None, le: float | None = None) -> Meta:
+    """The sentence of a setting and the bounds of its value."""
+    return Meta(description=text, ge=ge, le=le)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator may choose. To add one: one line here, nothing elsewhere."""
+
+    # where things are
+    database_url: Annotated[str, _doc("PostgreSQL 15 to 18 as a postgresql:// URL; empty runs the embedded one.")] = ""
+    data_dir: Annotated[Path, _doc("Folder of the embedded PostgreSQL, of images and of the outbox.")] = Path("./data")
+    host: Annotated[str, _doc("Address that clients connect to.")] = "127.0.0.1"
+    port: Annotated[int, _doc("Port that clients connect to; 0 takes a free one.", 0, 65535)] = 8080
+    admin_host: Annotated[str, _doc("Address of metrics and health; keep it private.")] = "127.0.0.1"
+    admin_port: Annotated[int, _doc("Port of metrics and health; 0 takes a free one.", 0, 65535)] = 8081
+    public_url: Annotated[str, _doc("How the world reaches this server; empty: http://host:port.")] = ""
+
+    # who is trusted
+    secret: Annotated[str, _doc("Signs image tickets, 32 characters or more; empty: kept in the database.")] = ""
+    allowed_origins: Annotated[tuple[str, ...], _doc("Browser origins let in, exact, by commas (W1).")] = ()
+    trusted_proxies: Annotated[tuple[Network, ...], _doc("Networks whose forwarded addresses count, by commas.")] = ()
+    access_token_s: Annotated[int, _doc("Life of an access token in seconds (W13).", 1, 900)] = 900
+    refresh_token_days: Annotated[int, _doc("Life of a refresh token in days.", 1, 365)] = 30
+    demo: Annotated[bool, _doc("A demo or bench installation: demo sign-ins shown, `token` allowed.")] = False
+
+    # the database
+    pool_min: Annotated[int, _doc("Database connections kept open.", 0, 1000)] = 2
+    pool_max: Annotated[int, _doc("Database connections at most.", 1, 1000)] = 16
+    # Not above 2.5 by default: with PostgreSQL frozen every request is answered within 3 s.
+    command_timeout_s: Annotated[
+        float, _doc("Seconds of a transaction or read, waiting for a connection included.", 0.1, 600)
+    ] = 2.5
+    lock_timeout_ms: Annotated[int, _doc("Longest wait for a row lock in milliseconds.", 1, 60_000)] = 2000
+
+    # the rules of chat and contacts
+    sub_account_limit: Annotated[int, _doc("Sub-accounts of an exhibitor (A2).", 0, 1000)] = 5
+    text_max: Annotated[int, _doc("Characters of a text message (C4).", 1, 16_000)] = 4000
+    image_max_bytes: Annotated[int, _doc("Size of an uploaded image (C4).", 1)] = 10 * MIB
+    image_max_pixels: Annotated[int, _doc("Pixels of an uploaded image (C4).", 1)] = 40_000_000
+    image_quota_bytes: Annotated[int, _doc("Images that one account may keep (C4).", 0)] = 500 * MIB
+    recall_s: Annotated[int, _doc("A message may be recalled this long (C12).", 0)] = 120
+    recent_max: Annotated[int, _doc("Entries of the recent list (K2).", 1, 300)] = 300
+    pins_max: Annotated[int, _doc("Contacts that an account may pin (K4).", 0, 300)] = 50
+    offer_s: Annotated[int, _doc("An ask-first transfer waits this long for its answer (C8).", 1)] = 120
+    waiting_minutes: Annotated[int, _doc("An unanswered chat is shown to managers after this (C6).", 1)] = 15
+
+    # the socket
+    beat_interval_s: Annotated[float, _doc("Seconds between two beats (W11).", 0.05)] = 25.0
+    beat_answer_s: Annotated[float, _doc("Seconds to answer a beat (W11).", 0.05)] = 8.0
+    first_frame_s: Annotated[float, _doc("Seconds to say hello after connecting (W1).", 0.05)] = 10.0
+    presence_grace_s: Annotated[float, _doc("Seconds from the last socket's end to offline (W14).", 0)] = 20.0
+    frame_max_bytes: Annotated[int, _doc("Size of an incoming frame (W15).", 1024, 16 * MIB)] = 64 * KIB
+    queue_max_bytes: Annotated[int, _doc("Unsent bytes of a socket until it lags (W12).", 1024)] = 1 * MIB
+    queue_max_frames: Annotated[int, _doc("Unsent frames of a socket until it lags (W12).", 1)] = 256
+    lagging_max_s: Annotated[float, _doc("Seconds that a socket may lag until it is closed (W12).", 0.05)] = 10.0
+    resume_window_hours: Annotated[float, _doc("Hours that events can be resumed (W6).", 0)] = 24.0
+    resume_max_events: Annotated[int, _doc("Events resumed at most; more means a snapshot (W6).", 0)] = 1000
+    devices_max: Annotated[int, _doc("Devices of an account online at once (W15).", 1)] = 10
+    subscriptions_max: Annotated[int, _doc("Presence subscriptions of a socket (W10).", 1)] = 50
+    in_flight_max: Annotated[int, _doc("Requests of a socket in work at once (W8).", 1)] = 8
+
+    # mail
+    smtp_host: Annotated[str, _doc("Mail server; empty: mail is shown on the local outbox page.")] = ""
+    smtp_port: Annotated[int, _doc("Port of the mail server.", 1, 65535)] = 587
+    smtp_user: Annotated[str, _doc("User at the mail server; empty: no sign-in.")] = ""
+    smtp_password: Annotated[str, _doc("Password at the mail server.")] = ""
+    smtp_from: Annotated[str, _doc("Sender of every mail; needed with a mail server.")] = ""
+    smtp_starttls: Annotated[bool, _doc("Demand STARTTLS of the mail server.")] = True
+
+    # operating
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("Least level logged.")] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "console"], _doc("Shape of the log; auto: console on a terminal, else JSON.")
+    ] = "auto"
+    drain_s: Annotated[float, _doc("Seconds that a stopping server waits for its work to end.", 0)] = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One wrong variable and what is wrong with it."""
+
+    variable: str
+    problem: str
+
+
+class SettingsError(Exception):
+    """Everything wrong with the environment, at once."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(f"{fault.variable}: {fault.problem}" for fault in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDoc:
+    """One row of the generated documents."""
+
+    variable: str
+    default: str
+    text: str
+
+
+def from_environment() -> Settings:
+    """`load` over this process's environment."""
+    return load(os.environ)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings that `environ` describes; raises `SettingsError` with all faults together. Empty means default."""
+    hints = get_type_hints(Settings, include_extras=True)
+    values: dict[str, object] = {}
+    faults: list[Fault] = []
+    for variable, text in sorted(environ.items()):
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in hints or variable != _variable(name):
+            faults.append(Fault(variable, _did_you_mean(variable, hints)))
+            continue
+        if not (stripped := text.strip()):
+            continue
+        try:
+            values[name] = _read(hints[name], stripped)
+        except ValueError as error:
+            faults.append(Fault(variable, f"{str(error).rstrip('.')}."))
+    wrong = {fault.variable for fault in faults}
+    settings = Settings(**values)  # type: ignore[arg-type]  # each value was made by its field's own reader
+    faults += [fault for fault in _contradictions(settings) if fault.variable not in wrong]
+    if faults:
+        raise SettingsError(sorted(faults, key=lambda fault: fault.variable))
+    return settings
+
+
+def describe() -> list[SettingDoc]:
+    """Every setting with its default and its sentence, in the order of declaration."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return [
+        SettingDoc(_variable(field.name), _shown(field.default), _meta(hints[field.name]).description or "")
+        for field in msgspec.structs.fields(Settings)
+    ]
+
+
+def markdown_table() -> str:
+    """The table of docs/operating.md."""
+    rows = [f"| `{row.variable}` | {f'`{row.default}`' if row.default else ''} | {row.text} |" for row in describe()]
+    return "\n".join(["| variable | default | what it does |", "|---|---|---|", *rows, ""])
+
+
+def help_text() -> str:
+    """The same as plain text for `--help`, one setting a line."""
+    return "\n".join(f"{row.variable}={row.default}\n    {row.text}" for row in describe())
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _meta(hint: object) -> Meta:
+    return next(extra for extra in get_args(hint)[1:] if isinstance(extra, Meta))
+
+
+def _shown(default: object) -> str:
+    match default:
+        case bool():
+            return str(default).lower()
+        case tuple():
+            return ",".join(map(str, default))
+        case Path():
+            return f"./{default}"
+        case _:
+            return str(default)
+
+
+def _did_you_mean(variable: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(variable.upper(), map(_variable, known), n=1, cutoff=0.7)
+    return f"There is no such setting; did you mean {close[0]}?" if close else "There is no such setting."
+
+
+def _read(hint: object, text: str) -> object:
+    """`text` as the type that `hint` annotates; a ValueError says what was expected."""
+    kind = get_args(hint)[0]
+    if kind is Path:
+        return Path(text)
+    if kind is bool:
+        return _switch(text)
+    if get_origin(kind) is tuple:
+        parse: Callable[[str], object] = str if get_args(kind)[0] is str else _network
+        return tuple(parse(item.strip()) for item in text.split(",") if item.strip())
+    if kind is int:
+        text = _plain_number(text)
+    return msgspec.convert(text, hint, strict=False)
+
+
+def _switch(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError("Expected true or false")
+    return words[text.lower()]
+
+
+def _plain_number(text: str) -> str:
+    """`10MiB` as `10485760`; digits may be grouped by underscores."""
+    for unit, factor in (("kib", KIB), ("mib", MIB), ("gib", 1024 * MIB)):
+        if text.lower().endswith(unit) and (digits := text[: -len(unit)].strip()).isdecimal():
+            return str(int(digits) * factor)
+    return text.replace("_", "")
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8 or fd00::/8") from None
+
+
+def _contradictions(settings: Settings) -> Iterator[Fault]:
+    """What only shows when the values are seen as what they mean, or beside each other."""
+    if settings.database_url and not settings.database_url.startswith(("postgresql://", "postgres://")):
+        yield Fault(_variable("database_url"), "Expected a postgresql:// URL.")
+    if settings.secret and len(settings.secret) < 32:
+        yield Fault(_variable("secret"), "Expected at least 32 characters.")
+    for name in ("public_url", "allowed_origins"):
+        value: str | tuple[str, ...] = getattr(settings, name)
+        for url in filter(None, (value,) if isinstance(value, str) else value):
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+                yield Fault(_variable(name), f"Expected https://host without a path, found {url!r}.")
+    if settings.pool_min > settings.pool_max:
+        yield Fault(_variable("pool_min"), f"Larger than {_variable('pool_max')} ({settings.pool_max}).")
+    if settings.beat_answer_s >= settings.beat_interval_s:
+        yield Fault(_variable("beat_answer_s"), f"Not below {_variable('beat_interval_s')}.")
+    if settings.smtp_host and not settings.smtp_from:
+        yield Fault(_variable("smtp_from"), f"Needed when {_variable('smtp_host')} is set.")
