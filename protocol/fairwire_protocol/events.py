@@ -1,0 +1,148 @@
+"""Durable events: what an account stream or the fair stream carries (W2).
+
+The body of an `event` frame is one of these, a map whose `type` says which. A client that meets a type it does not know
+ignores the body and still counts the position (W1). `entries` holds what the event brings into view (W5): a client upserts
+them before anything else the event says.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from fairwire_protocol.models import Account, Contact, Entry, Marker, Message, Offer, Person, Seq
+
+__all__ = [
+    "AccountChanged", "AccountEvent", "Announcement", "BlockChanged", "ContactChanged", "ContactMarked", "FairEvent",
+    "Handled", "MarkerMoved", "MessagePosted", "MessageRecalled", "Notice", "OfferClosed", "OfferMade", "PersonRenamed",
+    "Waiting",
+]  # fmt: skip
+
+
+class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="type"):
+    """Base of every durable event."""
+
+
+class MessagePosted(Event, tag="message", frozen=True, kw_only=True):
+    """A message took its seq. A `transfer` message changes the holder; a buyer's message opens the chat (C1)."""
+
+    message: Message
+    entries: tuple[Entry, ...] = ()
+
+
+class MessageRecalled(Event, tag="recall", frozen=True, kw_only=True):
+    """The sender took a message back (C12)."""
+
+    conversation: UUID
+    seq: Seq
+    ts: int
+
+
+class MarkerMoved(Event, tag="marker", frozen=True, kw_only=True):
+    """Somebody received or read further (W9)."""
+
+    conversation: UUID
+    marker: Marker
+
+
+class Handled(Event, tag="handled", frozen=True, kw_only=True):
+    """The team has dealt with the chat; it is not open any more (C11)."""
+
+    conversation: UUID
+    by: Person | None = None
+    ts: int
+
+
+class Waiting(Event, tag="waiting", frozen=True, kw_only=True):
+    """An open chat has gone unanswered for the fair's N minutes (C11). Team only."""
+
+    conversation: UUID
+    since: int
+
+
+class BlockChanged(Event, tag="block", frozen=True, kw_only=True):
+    """One side has blocked or unblocked the conversation (C18)."""
+
+    conversation: UUID
+    blocked_by_buyer: bool
+    blocked_by_team: bool
+
+
+class OfferMade(Event, tag="offer", frozen=True, kw_only=True):
+    """An ask-first transfer waits for `offer.to` (C8). To the holder and the target."""
+
+    offer: Offer
+
+
+class OfferClosed(Event, tag="offer_closed", frozen=True, kw_only=True):
+    """An ask-first transfer was answered or ran out (C8)."""
+
+    id: UUID
+    conversation: UUID
+    outcome: Literal["accepted", "declined", "expired", "withdrawn"]
+
+
+class ContactMarked(Event, tag="mark", frozen=True, kw_only=True):
+    """The account pinned or starred a contact, on any of its devices (K3, K4)."""
+
+    conversation: UUID
+    pinned_at: int | None = None
+    starred: bool = False
+    entries: tuple[Entry, ...] = ()
+
+
+class ContactChanged(Event, tag="contact", frozen=True, kw_only=True):
+    """A contact's card changed: renamed, or added to the customer base (K2)."""
+
+    contact: Contact
+
+
+class PersonRenamed(Event, tag="person", frozen=True, kw_only=True):
+    """An account of the exhibitor's side goes by another name."""
+
+    person: Person
+
+
+class AccountChanged(Event, tag="account", frozen=True, kw_only=True):
+    """The account's own data changed."""
+
+    account: Account
+
+
+class Notice(Event, tag="notice", frozen=True, kw_only=True):
+    """Something the account should look at, and why."""
+
+    kind: Literal["transfer_offline", "report"]
+    conversation: UUID | None = None
+    ts: int
+    by: Person | None = None
+
+
+class Announcement(Event, tag="announcement", frozen=True, kw_only=True):
+    """The organiser's word to everybody at the fair (A4)."""
+
+    id: UUID
+    ts: int
+    title: str
+    text: str
+    language: str = "zh"
+
+
+AccountEvent = (
+    MessagePosted
+    | MessageRecalled
+    | MarkerMoved
+    | Handled
+    | Waiting
+    | BlockChanged
+    | OfferMade
+    | OfferClosed
+    | ContactMarked
+    | ContactChanged
+    | PersonRenamed
+    | AccountChanged
+    | Notice
+)
+FairEvent = Announcement
