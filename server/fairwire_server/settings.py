@@ -81,10 +81,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     image_max_pixels: Annotated[int, _doc("Pixels of an uploaded image (C4).", 1)] = 40_000_000
     image_quota_bytes: Annotated[int, _doc("Images that one account may keep (C4).", 0)] = 500 * MIB
     recall_s: Annotated[int, _doc("A message may be recalled this long (C12).", 0)] = 120
-    recent_max: Annotated[int, _doc("Entries of the recent list (K2).", 1, 300)] = 300
+    recent_max: Annotated[int, _doc("Entries of the recent list (K1).", 1, 300)] = 300
     pins_max: Annotated[int, _doc("Contacts that an account may pin (K4).", 0, 300)] = 50
     offer_s: Annotated[int, _doc("An ask-first transfer waits this long for its answer (C8).", 1)] = 120
-    waiting_minutes: Annotated[int, _doc("An unanswered chat is shown to managers after this (C6).", 1)] = 15
+    waiting_minutes: Annotated[int, _doc("Minutes until an unanswered chat is shown to managers (C11).", 1)] = 15
 
     # the socket
     beat_interval_s: Annotated[float, _doc("Seconds between two beats (W11).", 0.05)] = 25.0

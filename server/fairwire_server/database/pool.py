@@ -23,7 +23,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from .errors import ConstraintViolated, DatabaseRefused, OutcomeUnknown, translated
 
-__all__ = ["Connection", "ConstraintViolated", "Database", "DatabaseRefused", "OutcomeUnknown"]
+__all__ = ["Connection", "ConstraintViolated", "Database", "DatabaseRefused", "OutcomeUnknown", "connect"]
 
 # What stores and services pass on as `tx`.
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -32,6 +32,19 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 ACQUIRE_S: Final = 1.5
 CONNECT_S: Final = 2.0
 CLOSE_S: Final = 5.0
+
+
+async def connect(dsn: str, *, command_timeout: float, application_name: str) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection outside any pool, for migrations and the engine; raises as `Database.open` does."""
+    try:
+        return await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_S,
+            command_timeout=command_timeout,
+            server_settings={"application_name": application_name, "timezone": "UTC"},
+        )
+    except Exception as error:
+        raise _refusal(error) from error
 
 
 class Database:
