@@ -43,6 +43,7 @@ class Echo:
 
 @asynccontextmanager
 async def line() -> AsyncIterator[tuple[Echo, FaultProxy, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """An echo server, the proxy before it, and one open connection that has been used once."""
     echo = Echo()
     server = await asyncio.start_server(echo.serve, "127.0.0.1", 0)
     async with server, fault_proxy(server.sockets[0].getsockname()[:2]) as proxy:
@@ -103,7 +104,7 @@ async def test_latency_is_a_long_line_and_not_a_slow_one() -> None:
 async def test_bandwidth_is_a_ceiling() -> None:
     async with line() as (_, proxy, reader, writer):
         proxy.down.set(bandwidth=100_000, slice_at=2_000)
-        assert await exchange(reader, writer, bytes(20_000)) >= 0.19
+        assert await exchange(reader, writer, bytes(20_000)) >= 0.2
 
 
 async def test_slices_arrive_whole_and_in_order() -> None:

@@ -1,0 +1,143 @@
+"""A mail server on a free port that keeps what it gets, and can be as unhelpful as real ones are.
+
+It speaks real SMTP (aiosmtpd) on the test's own loop, so mails arrive while the test waits for them and nothing needs a
+thread. How it behaves is changed at run time: accept, refuse for good (5xx), refuse for now (4xx), or go silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from enum import Enum
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+__all__ = ["Behaviour", "Mail", "SmtpSink", "smtp_sink"]
+
+
+class Behaviour(Enum):
+    """What the sink says to a recipient or a message."""
+
+    ACCEPT = "accept"
+    REJECT = "550 5.1.1 no such mailbox"
+    TEMPFAIL = "451 4.3.0 try again later"
+    HANG = "hang"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One accepted mail, as the envelope and the parsed message."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    message: EmailMessage
+
+    @property
+    def text(self) -> str:
+        """The plain part, decoded."""
+        part = self.message.get_body(preferencelist=("plain",))
+        assert part is not None, "the mail has no plain part"
+        content: str = part.get_content()
+        return content
+
+
+class SmtpSink:
+    """The server. `mails` is everything accepted so far, in order; `attempts` counts messages refused too."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.attempts = 0
+        self.at_recipient = Behaviour.ACCEPT
+        self.at_data = Behaviour.ACCEPT
+        self._arrived = asyncio.Condition()
+        self._released = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self._sessions: set[SMTP] = set()
+
+    @property
+    def port(self) -> int:
+        """Where it listens, on 127.0.0.1."""
+        assert self._server is not None, "the sink has not been started"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def behave(self, *, at_recipient: Behaviour = Behaviour.ACCEPT, at_data: Behaviour = Behaviour.ACCEPT) -> None:
+        """Change its manners from the next command on; sessions that hang are let go and refused for now."""
+        self.at_recipient, self.at_data = at_recipient, at_data
+        self._released.set()
+        self._released = asyncio.Event()
+
+    async def next_mail(self, to: str, *, after: int = 0, within: float = 5.0) -> Mail:
+        """The first mail to that address, leaving out the `after` first ones; waits for it."""
+        async with asyncio.timeout(within), self._arrived:
+            while True:
+                matching = [mail for mail in self.mails if to in mail.recipients]
+                if len(matching) > after:
+                    return matching[after]
+                await self._arrived.wait()
+
+    async def start(self) -> None:
+        """Listen; the port is known afterwards."""
+        self._server = await asyncio.get_running_loop().create_server(self._session, "127.0.0.1", 0)
+
+    async def close(self) -> None:
+        """Stop listening and drop every session, hanging ones too."""
+        assert self._server is not None, "the sink has not been started"
+        self._server.close()
+        for session in self._sessions:
+            if session.transport is not None:
+                session.transport.close()
+        await self._server.wait_closed()
+
+    def _session(self) -> SMTP:
+        session = SMTP(self, hostname="sink.test", enable_SMTPUTF8=True)
+        self._sessions.add(session)
+        return session
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd finds its hooks by these names
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[Any]
+    ) -> str:
+        """aiosmtpd asks this for each recipient."""
+        answer = await self._answer(self.at_recipient)
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        """aiosmtpd hands over each whole message here."""
+        self.attempts += 1
+        answer = await self._answer(self.at_data)
+        if answer.startswith("250"):
+            assert isinstance(envelope.content, bytes)
+            message = message_from_bytes(envelope.content, policy=policy.default)
+            assert isinstance(message, EmailMessage)
+            mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message)
+            async with self._arrived:
+                self.mails.append(mail)
+                self._arrived.notify_all()
+        return answer
+
+    async def _answer(self, behaviour: Behaviour) -> str:
+        if behaviour is Behaviour.ACCEPT:
+            return "250 OK"
+        if behaviour is Behaviour.HANG:
+            await self._released.wait()
+            return Behaviour.TEMPFAIL.value
+        refusal: str = behaviour.value
+        return refusal
+
+
+@contextlib.asynccontextmanager
+async def smtp_sink() -> AsyncIterator[SmtpSink]:
+    """A started sink, closed at the end."""
+    sink = SmtpSink()
+    await sink.start()
+    try:
+        yield sink
+    finally:
+        await sink.close()
