@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 
@@ -24,7 +24,7 @@ from .queries import Queries, load_queries
 __all__ = ["Migration", "MigrationError", "migrate", "migrate_database", "pending", "read_migrations"]
 
 Progress = Callable[[str], None]
-AnyConnection = Connection | asyncpg.Connection[asyncpg.Record]
+AnyConnection: TypeAlias = "Connection | asyncpg.Connection[asyncpg.Record]"
 
 FILE_NAME: Final = re.compile(r"(?P<version>\d{4})_[a-z0-9_]+\.sql")
 STATEMENT_S: Final = 3600.0
