@@ -1,0 +1,1 @@
+"""Who is who at a fair: parties, accounts, sign-in, addresses (A1-A9)."""

@@ -1,0 +1,61 @@
+"""From a session to a `Caller`: who is asking, re-read wherever something is about to change (A6)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from fairwire_protocol.errors import Refused
+from fairwire_server.accounts.rules import Caller, Scope, effective_table
+from fairwire_server.accounts.store import AccountStore
+from fairwire_server.database.work import Work
+
+__all__ = ["Callers", "capabilities_of"]
+
+
+@lru_cache(maxsize=64)
+def capabilities_of(differences: bytes) -> dict[str, dict[str, Scope]]:
+    """A fair's whole capability table from the differences it keeps."""
+    return effective_table(msgspec.json.decode(differences, type=dict[str, dict[str, Scope]]))
+
+
+class Callers:
+    """Looks callers up. Raises `unauthenticated` for a session that is over, `suspended` for an account that may not act."""
+
+    def __init__(self, store: AccountStore) -> None:
+        self._store = store
+
+    async def find(self, work: Work, session: UUID) -> Caller:
+        """The caller of a session, as it is now."""
+        row = await self._store.caller(work.connection, session)
+        if row is None:
+            raise Refused("unauthenticated")
+        return _caller(row, work.now)
+
+    async def recheck(self, work: Work, caller: Caller) -> Caller:
+        """The same caller, read again inside the transaction of the command it sent (A6)."""
+        return await self.find(work, caller.session)
+
+
+def _caller(row: asyncpg.Record, now: datetime) -> Caller:
+    if row["revoked_at"] is not None or row["expires_at"] <= now:
+        raise Refused("unauthenticated", "The session is over; sign in again.")
+    if row["state"] != "active":
+        raise Refused("suspended")
+    silenced = row["silenced_until"]
+    return Caller(
+        account=row["id"],
+        fair=row["fair_id"],
+        kind=row["kind"],
+        name=row["name"],
+        session=row["session_id"],
+        device=row["device_id"],
+        exhibitor=row["exhibitor_id"],
+        complete=row["complete"],
+        silenced=silenced is not None and silenced > now,
+        capabilities=capabilities_of(row["capabilities"]).get(row["kind"], {}),
+    )

@@ -1,0 +1,1 @@
+"""The bus: how nodes and helper processes wake each other."""

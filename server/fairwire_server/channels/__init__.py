@@ -1,0 +1,1 @@
+"""Channels: how words leave the server — email, the outbox page."""

@@ -1,0 +1,46 @@
+"""Time, passed in: services and background loops take a `Clock`, so that tests jump and never sleep."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+__all__ = ["Clock", "SystemClock", "milliseconds", "moment"]
+
+
+class Clock(Protocol):
+    """What the server knows of time. `now` is for display and deadlines kept in the database, `monotonic` for intervals."""
+
+    def now(self) -> datetime:
+        """The present instant, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds since some start; never runs backwards."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once `monotonic` has advanced by `seconds`."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def milliseconds(at: datetime) -> int:
+    """An instant as it travels on the wire: milliseconds since 1970 UTC."""
+    return int(at.timestamp() * 1000)
+
+
+def moment(ms: int) -> datetime:
+    """The instant of a wire timestamp."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

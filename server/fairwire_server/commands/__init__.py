@@ -1,0 +1,1 @@
+"""The commands of `python -m fairwire_server`, one module each."""
