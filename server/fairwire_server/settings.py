@@ -9,6 +9,7 @@ This is the only module that reads the environment.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -228,9 +229,9 @@ def _read(hint: object, text: str) -> object:
     if get_origin(kind) is tuple:
         parse: Callable[[str], object] = str if get_args(kind)[0] is str else _network
         return tuple(parse(item.strip()) for item in text.split(",") if item.strip())
-    if kind is int:
-        text = _plain_number(text)
-    return msgspec.convert(text, hint, strict=False)
+    if get_origin(kind) is Literal and text not in get_args(kind):
+        raise ValueError(f"Expected one of {', '.join(get_args(kind))}")
+    return msgspec.convert(_number(kind, text) if kind in (int, float) else text, hint)
 
 
 def _switch(text: str) -> bool:
@@ -240,12 +241,18 @@ def _switch(text: str) -> bool:
     return words[text.lower()]
 
 
-def _plain_number(text: str) -> str:
-    """`10MiB` as `10485760`; digits may be grouped by underscores."""
+def _number(kind: object, text: str) -> int | float:
+    """Sizes may be written as `10MiB`, and digits grouped by underscores."""
     for unit, factor in (("kib", KIB), ("mib", MIB), ("gib", 1024 * MIB)):
-        if text.lower().endswith(unit) and (digits := text[: -len(unit)].strip()).isdecimal():
-            return str(int(digits) * factor)
-    return text.replace("_", "")
+        if kind is int and text.lower().endswith(unit) and (digits := text[: -len(unit)].strip()).isdecimal():
+            return int(digits) * factor
+    try:
+        number = int(text) if kind is int else float(text)
+    except ValueError:
+        raise ValueError("Expected a whole number" if kind is int else "Expected a number") from None
+    if not math.isfinite(number):
+        raise ValueError("Expected a finite number")
+    return number
 
 
 def _network(text: str) -> Network:

@@ -113,3 +113,8 @@ def test_every_setting_is_documented_in_table_and_help() -> None:
 
 def test_every_default_passes_its_own_check() -> None:
     assert load({row.variable: row.default for row in describe()}) == Settings()
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e999", "x"])
+def test_a_time_is_a_finite_number_within_its_bounds(text: str) -> None:
+    assert "FAIRWIRE_DRAIN_S" in faults({"FAIRWIRE_DRAIN_S": text})

@@ -1,1 +1,1 @@
-"""The commands of `python -m fairwire_server`, one module each."""
+"""The commands of `python -m fairwire_server`: each module here holds one click command named `command`."""

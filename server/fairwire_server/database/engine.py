@@ -40,6 +40,8 @@ DATABASE: Final = "fairwire"
 SUPERUSER: Final = "fairwire"
 READY_S: Final = 60.0
 STOP_S: Final = 20.0
+WATCH_S: Final = 0.25
+REVIVE_S: Final = 2.0
 LOG_MAX_BYTES: Final = 10 * 1024 * 1024
 
 # For a small machine that also runs the server: two cores, a few GiB.
@@ -142,12 +144,20 @@ class EmbeddedEngine:
 
     async def supervise(self, progress: Progress | None = None) -> None:
         """Never returns: starts the server again when it has died. Run it as a task beside whatever uses the engine."""
+        pause = WATCH_S
         while True:
-            await asyncio.sleep(0.25)
-            if self._dead() and await self._probe() is State.ABSENT:
-                deadline = time.monotonic() + READY_S
+            await asyncio.sleep(pause)
+            if not self._dead() or await self._probe() is not State.ABSENT:
+                continue
+            pause = WATCH_S
+            deadline = time.monotonic() + READY_S
+            try:
                 async with self._our_turn(deadline, progress):
                     await self._run(deadline, progress)
+            except (EngineError, OSError) as error:
+                pause = REVIVE_S
+                if progress is not None:
+                    progress(f"{error}\nTrying again in {REVIVE_S:.0f} seconds")
 
     @asynccontextmanager
     async def _our_turn(self, deadline: float, progress: Progress | None) -> AsyncIterator[None]:

@@ -21,7 +21,7 @@ from .errors import DatabaseError
 from .pool import Connection, connect
 from .queries import Queries, load_queries
 
-__all__ = ["Migration", "MigrationError", "migrate", "migrate_database", "pending", "read_migrations"]
+__all__ = ["Migration", "MigrationError", "migrate", "migrate_database", "pending", "pending_in", "read_migrations"]
 
 Progress = Callable[[str], None]
 AnyConnection: TypeAlias = "Connection | asyncpg.Connection[asyncpg.Record]"
@@ -79,6 +79,15 @@ async def pending(conn: AnyConnection, directory: Traversable | None = None) -> 
     exists = await conn.fetchval(queries["has_migrations_table"])
     applied = await conn.fetch(queries["applied_migrations"]) if exists else []
     return [migration.name for migration in _pending(read_migrations(directory), applied)]
+
+
+async def pending_in(dsn: str, directory: Traversable | None = None) -> list[str]:
+    """`pending` over a connection of its own."""
+    connection = await connect(dsn, command_timeout=60, application_name="fairwire migrate")
+    try:
+        return await pending(connection, directory)
+    finally:
+        await connection.close()
 
 
 def read_migrations(directory: Traversable | None = None) -> list[Migration]:
