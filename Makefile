@@ -37,7 +37,8 @@ check-code: $(VENV)/.dev.stamp
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(if $(MIGRATIONS),$(VENV)/bin/squawk $(MIGRATIONS))
-	$(PY) -m pytest --quiet tests/gates
+	$(PY) -m tests.gates.test_sizes
+	$(PY) -m pytest --quiet --noconftest tests/gates
 
 check-documents: $(VENV)/.dev.stamp $(if $(NODE),$(VENV)/.node.stamp)
 	$(PY) -m fairwire_server openapi > $(VENV)/openapi.json
