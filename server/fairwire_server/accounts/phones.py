@@ -5,6 +5,7 @@ One spelling per address, so that it can be compared, kept unique and handed to 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -15,6 +16,7 @@ from fairwire_protocol.errors import Refused
 __all__ = ["normalise_email", "normalise_phone"]
 
 _MAX_PHONE: Final = 40  # characters as typed, spaces and brackets included
+_PHONE: Final = re.compile(r"\s*\+?[\d ().\-\u2010-\u2015/]+")
 _MAX_EMAIL: Final = 254  # RFC 5321 §4.5.3.1.3: a path is 256 octets with its angle brackets
 _MAX_LOCAL: Final = 64  # RFC 5321 §4.5.3.1.1
 _MAX_LABEL: Final = 63  # RFC 1035 §2.3.4
@@ -24,15 +26,15 @@ _NOT_IN_EMAIL: Final = frozenset('<>()[]\\,;:"')  # quoting and comments (RFC 53
 def normalise_phone(text: str, default_region: str | None = None, *, field: str = "phone") -> str:
     """`text` as E.164 (`+8613800138000`); without a leading +, it is read as a number of `default_region` (`CN`).
 
-    Refuses what is no number in use anywhere, and a number with an extension, which no SMS can reach.
+    Refuses what is no number in use anywhere, and words around a number, which the library would pass over.
     """
-    if len(text) > _MAX_PHONE:
-        raise Refused("invalid", "A phone number is shorter than that.", field=field)
+    if len(text) > _MAX_PHONE or not _PHONE.fullmatch(typed := unicodedata.normalize("NFKC", text)):
+        raise Refused("invalid", "A phone number is written with figures.", field=field)
     try:
-        number = phonenumbers.parse(text, default_region)
+        number = phonenumbers.parse(typed, default_region)
     except phonenumbers.NumberParseException:
         raise Refused("invalid", "This is not a phone number with its country code.", field=field) from None
-    if number.extension or not phonenumbers.is_valid_number(number):
+    if not phonenumbers.is_valid_number(number):
         raise Refused("invalid", "There is no such phone number.", field=field)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
