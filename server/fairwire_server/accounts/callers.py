@@ -57,5 +57,5 @@ def _caller(row: asyncpg.Record, now: datetime) -> Caller:
         exhibitor=row["exhibitor_id"],
         complete=row["complete"],
         silenced=silenced is not None and silenced > now,
-        capabilities=capabilities_of(row["capabilities"]).get(row["kind"], {}),
+        table=capabilities_of(row["capabilities"]),
     )

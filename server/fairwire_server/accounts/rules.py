@@ -14,7 +14,10 @@ from uuid import UUID
 
 from fairwire_protocol.models import AccountKind
 
-__all__ = ["CAPABILITIES", "DEFAULT", "TEAM_KINDS", "Caller", "Capability", "Scope", "Table", "effective_table", "may_receive"]
+__all__ = [
+    "CAPABILITIES", "DEFAULT", "TEAM_KINDS", "Caller", "Capability", "Scope", "Table", "effective_table", "may_receive",
+    "reading_kinds",
+]  # fmt: skip
 
 Scope = Literal["no", "yes", "own", "team", "all"]
 Capability = Literal[
@@ -79,7 +82,8 @@ class Caller:
     complete: bool = True
     """Buyers: whether the profile is complete (A3)."""
     silenced: bool = False
-    capabilities: Mapping[str, Scope]
+    table: Table
+    """The fair's whole capability table, every kind of account."""
 
     @property
     def side(self) -> Literal["buyer", "team", "organiser"]:
@@ -90,7 +94,7 @@ class Caller:
 
     def scope(self, capability: Capability) -> Scope:
         """How far `capability` reaches for this account."""
-        return self.capabilities.get(capability, "no")
+        return self.table.get(self.kind, {}).get(capability, "no")
 
     def may(self, capability: Capability) -> bool:
         """Whether the account has `capability` at all."""
@@ -99,6 +103,11 @@ class Caller:
     def reads_all(self) -> bool:
         """Whether the account's stream carries every chat of its exhibitor (W3)."""
         return self.scope("read_history") in {"all", "team"}
+
+
+def reading_kinds(table: Table) -> list[str]:
+    """Kinds of exhibitor account whose streams carry every chat of the exhibitor (W3)."""
+    return [kind for kind, row in table.items() if row.get("read_history") in {"all", "team"}]
 
 
 def may_receive(kind: AccountKind, state: str, table: Table) -> bool:

@@ -317,6 +317,54 @@ CREATE TABLE message (
 CREATE INDEX message_by_age ON message USING brin (at) WITH (pages_per_range = 16);
 CREATE INDEX message_by_image ON message (image_id) WHERE image_id IS NOT NULL;
 
+-- A message with its sender's name and its image: what rendering needs, from a row or as JSON.
+CREATE VIEW message_full AS
+SELECT m.conversation_id, m.seq, m.kind, m.side, m.sender_id, a.name AS sender_name, m.text, m.detail, m.at AS message_at,
+       m.recalled_at, m.cid, i.id AS image_id, i.kind AS image_kind, i.width, i.height, i.bytes
+FROM message m
+LEFT JOIN account a ON a.id = m.sender_id
+LEFT JOIN image i ON i.id = m.image_id;
+
+-- Entries of the recent list for one viewer, as JSON that contacts/entries.py turns into what the viewer may see (K1, K2, C9).
+-- One place, because the snapshot, lists, search and events must agree to the letter (W5).
+CREATE FUNCTION entry_rows(viewer uuid, conversations uuid[]) RETURNS SETOF json
+LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'conversation', c.id, 'last_seq', c.last_seq, 'open', c.open, 'waiting_since', c.waiting_since,
+        'blocked_by_buyer', c.blocked_by_buyer, 'blocked_by_team', c.blocked_by_team,
+        'holder_id', c.holder_id, 'holder_name', h.name,
+        'participates', p.account_id IS NOT NULL, 'at', coalesce(p.last_pos, 0),
+        'read', coalesce(p.read_seq, 0), 'received', coalesce(p.received_seq, 0), 'readable_to', p.readable_to,
+        'pinned_at', k.pinned_at, 'starred', k.starred_at IS NOT NULL,
+        'last', (SELECT row_to_json(m) FROM message_full m
+                 WHERE m.conversation_id = c.id AND m.seq = coalesce(p.readable_to, c.last_seq)),
+        'markers', (SELECT coalesce(json_agg(json_build_object(
+                        'account', o.account_id, 'received', o.received_seq, 'read', o.read_seq,
+                        'side', CASE WHEN o.account_id = c.buyer_id THEN 'buyer' ELSE 'team' END)), '[]')
+                    FROM participant o
+                    WHERE o.conversation_id = c.id AND o.account_id <> viewer AND o.received_seq > 0),
+        'exhibitor', CASE WHEN c.buyer_id = viewer THEN (
+            SELECT json_build_object('id', e.id, 'name_zh', e.name_zh, 'name_en', e.name_en, 'vip', e.vip, 'brand', e.brand,
+                'domicile', e.domicile, 'answer_seconds', e.answer_seconds,
+                'sections', (SELECT coalesce(json_agg(s.section_id ORDER BY s.section_id), '[]')
+                             FROM exhibitor_section s WHERE s.exhibitor_id = e.id))
+            FROM exhibitor e WHERE e.id = c.exhibitor_id) END,
+        'buyer', CASE WHEN c.buyer_id <> viewer THEN (
+            SELECT json_build_object('id', a.id, 'name', a.name, 'country', b.country, 'interests', b.interests,
+                'avatar', b.avatar, 'in_base', base.buyer_id IS NOT NULL,
+                'details', CASE WHEN base.buyer_id IS NOT NULL THEN json_build_object('email', a.email, 'mobile', a.mobile,
+                    'role', b.role, 'profile', b.profile,
+                    'company', (SELECT name FROM buyer_company WHERE id = b.company_id)) END)
+            FROM account a JOIN buyer b ON b.account_id = a.id
+            LEFT JOIN customer base ON base.exhibitor_id = c.exhibitor_id AND base.buyer_id = a.id
+            WHERE a.id = c.buyer_id) END)
+    FROM conversation c
+    JOIN account h ON h.id = c.holder_id
+    LEFT JOIN participant p ON p.conversation_id = c.id AND p.account_id = viewer
+    LEFT JOIN contact_mark k ON k.conversation_id = c.id AND k.account_id = viewer
+    WHERE c.id = ANY (conversations)
+$$;
+
 -- C15: written by the background indexer, which is fed after each commit and reads again from `search_progress` what a crash left.
 CREATE TABLE message_search (
     conversation_id uuid NOT NULL,

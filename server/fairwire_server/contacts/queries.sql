@@ -1,0 +1,101 @@
+-- name: entries
+-- Entries of given conversations for one viewer.
+SELECT entry_rows($1, $2::uuid[]) AS entry;
+
+-- name: recent
+-- The recent list (K1): pinned ones, then those with the newest message in the account's own stream, 300 in all.
+WITH own AS (
+    SELECT p.conversation_id, p.last_pos, k.pinned_at IS NOT NULL AS pinned
+    FROM participant p
+    LEFT JOIN contact_mark k ON k.account_id = p.account_id AND k.conversation_id = p.conversation_id
+    WHERE p.account_id = $1 AND p.last_pos > 0
+), recent AS (
+    SELECT conversation_id FROM own ORDER BY pinned DESC, last_pos DESC LIMIT $2
+)
+SELECT entry_rows($1, ARRAY(SELECT conversation_id FROM recent)) AS entry;
+
+-- name: starred
+-- Everything the account has starred, also beyond the recent list (K3).
+SELECT entry_rows($1, ARRAY(
+    SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL
+)) AS entry;
+
+-- name: starred_ids
+-- Conversations the account has starred.
+SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL;
+
+-- name: view_of
+-- What decides whether an account may see and mark a conversation (C9, K3).
+SELECT c.id, c.fair_id, c.exhibitor_id, c.buyer_id, c.holder_id, c.last_seq, p.account_id IS NOT NULL AS participates,
+       p.readable_to, p.last_pos, k.pinned_at, k.starred_at,
+       EXISTS (SELECT 1 FROM customer b WHERE b.exhibitor_id = c.exhibitor_id AND b.buyer_id = c.buyer_id) AS in_base
+FROM conversation c
+LEFT JOIN participant p ON p.conversation_id = c.id AND p.account_id = $1
+LEFT JOIN contact_mark k ON k.conversation_id = c.id AND k.account_id = $1
+WHERE c.id = $2;
+
+-- name: lock_marks
+-- One account's marks change one after the other, so that the limit on pins holds (K4).
+SELECT 1 FROM account_stream WHERE account_id = $1 FOR UPDATE;
+
+-- name: count_pins
+-- How many contacts the account has pinned.
+SELECT count(*) FROM contact_mark WHERE account_id = $1 AND pinned_at IS NOT NULL;
+
+-- name: set_mark
+-- Pin and star of one contact.
+INSERT INTO contact_mark (account_id, conversation_id, pinned_at, starred_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (account_id, conversation_id) DO UPDATE SET pinned_at = excluded.pinned_at, starred_at = excluded.starred_at;
+
+-- name: clear_mark
+-- A contact without marks needs no row.
+DELETE FROM contact_mark WHERE account_id = $1 AND conversation_id = $2;
+
+-- name: returning_contact
+-- The unpinned contact that comes back into the recent list when a pinned one leaves its place, or the pinned one itself (K1, K4).
+WITH own AS (
+    SELECT p.conversation_id, p.last_pos, k.pinned_at IS NOT NULL AS pinned
+    FROM participant p
+    LEFT JOIN contact_mark k ON k.account_id = p.account_id AND k.conversation_id = p.conversation_id
+    WHERE p.account_id = $1 AND p.last_pos > 0
+)
+SELECT conversation_id FROM own ORDER BY pinned DESC, last_pos DESC OFFSET $2 - 1 LIMIT 1;
+
+-- name: add_customer
+-- K2: once is enough, whoever adds.
+INSERT INTO customer (exhibitor_id, buyer_id, created_by, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (exhibitor_id, buyer_id) DO NOTHING RETURNING true;
+
+-- name: buyer_card
+-- A buyer as one exhibitor's account sees it, and whether it may: own scope needs a conversation it holds or held.
+SELECT json_build_object('id', a.id, 'name', a.name, 'country', b.country, 'interests', b.interests, 'avatar', b.avatar,
+           'in_base', base.buyer_id IS NOT NULL,
+           'details', CASE WHEN base.buyer_id IS NOT NULL THEN json_build_object('email', a.email, 'mobile', a.mobile,
+               'role', b.role, 'profile', b.profile,
+               'company', (SELECT name FROM buyer_company WHERE id = b.company_id)) END) AS card,
+       EXISTS (SELECT 1 FROM conversation c WHERE c.exhibitor_id = $1 AND c.buyer_id = a.id) AS known,
+       EXISTS (SELECT 1 FROM conversation c JOIN participant p ON p.conversation_id = c.id AND p.account_id = $4
+               WHERE c.exhibitor_id = $1 AND c.buyer_id = a.id) AS own,
+       base.buyer_id IS NOT NULL AS in_base
+FROM account a JOIN buyer b ON b.account_id = a.id
+LEFT JOIN customer base ON base.exhibitor_id = $1 AND base.buyer_id = a.id
+WHERE a.id = $2 AND a.fair_id = $3;
+
+-- name: buyer_watchers
+-- Accounts of one exhibitor in whose lists a buyer stands, or that read everything.
+SELECT DISTINCT a.id FROM account a
+LEFT JOIN participant p ON p.account_id = a.id
+    AND p.conversation_id = (SELECT c.id FROM conversation c WHERE c.exhibitor_id = $1 AND c.buyer_id = $2)
+WHERE a.exhibitor_id = $1 AND a.state = 'active' AND (p.account_id IS NOT NULL OR a.kind = ANY ($3));
+
+-- name: contacts_of_buyer
+-- Exhibitors that have a conversation with a buyer, with the accounts in whose lists it stands.
+SELECT c.exhibitor_id, p.account_id FROM conversation c
+JOIN participant p ON p.conversation_id = c.id AND p.account_id <> c.buyer_id
+WHERE c.buyer_id = $1;
+
+-- name: watchers_of_colleague
+-- Who shows a colleague's name: its team, and the buyers whose chats it holds.
+SELECT id FROM account WHERE exhibitor_id = $1 AND state = 'active' AND id <> $2
+UNION
+SELECT buyer_id FROM conversation WHERE holder_id = $2;

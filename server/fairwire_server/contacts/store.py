@@ -1,0 +1,120 @@
+"""Rows of contacts, marks and the customer base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from fairwire_protocol.models import BuyerCard, Entry
+from fairwire_server.contacts.entries import BuyerRow, decode_entry
+from fairwire_server.contacts.rules import Sight
+from fairwire_server.database.pool import Connection
+from fairwire_server.database.queries import load_queries
+
+__all__ = ["ContactStore"]
+
+
+class ContactStore:
+    """Named queries over this capability's tables."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(__package__)
+
+    async def entries(self, connection: Connection, viewer: UUID, conversations: Sequence[UUID]) -> dict[UUID, Entry]:
+        """The viewer's entries of these conversations; the caller has decided that it may see them."""
+        rows = await connection.fetch(self._sql["entries"], viewer, list(conversations))
+        found = [decode_entry(row["entry"], viewer) for row in rows]
+        return {entry.conversation: entry for entry in found}
+
+    async def recent(self, connection: Connection, account: UUID, limit: int) -> list[Entry]:
+        """The recent list, unordered."""
+        rows = await connection.fetch(self._sql["recent"], account, limit)
+        return [decode_entry(row["entry"], account) for row in rows]
+
+    async def starred(self, connection: Connection, account: UUID) -> list[Entry]:
+        """Starred contacts, unordered."""
+        rows = await connection.fetch(self._sql["starred"], account)
+        return [decode_entry(row["entry"], account) for row in rows]
+
+    async def view_of(self, connection: Connection, account: UUID, conversation: UUID) -> Sight | None:
+        """What decides whether the account may see and mark the conversation."""
+        row = await connection.fetchrow(self._sql["view_of"], account, conversation)
+        return None if row is None else _sight(row)
+
+    async def lock_marks(self, connection: Connection, account: UUID) -> None:
+        """Serialise changes of one account's marks."""
+        await connection.execute(self._sql["lock_marks"], account)
+
+    async def count_pins(self, connection: Connection, account: UUID) -> int:
+        """How many contacts the account has pinned."""
+        return int(await connection.fetchval(self._sql["count_pins"], account))
+
+    async def set_mark(
+        self,
+        connection: Connection,
+        account: UUID,
+        conversation: UUID,
+        pinned: datetime | None,
+        starred: datetime | None,
+    ) -> None:
+        """Write, or delete when nothing is left of it."""
+        if pinned is None and starred is None:
+            await connection.execute(self._sql["clear_mark"], account, conversation)
+        else:
+            await connection.execute(self._sql["set_mark"], account, conversation, pinned, starred)
+
+    async def last_in_view(self, connection: Connection, account: UUID, limit: int) -> UUID | None:
+        """The contact at the end of a full recent list, None when the list is not full."""
+        found: UUID | None = await connection.fetchval(self._sql["returning_contact"], account, limit)
+        return found
+
+    async def add_customer(self, connection: Connection, exhibitor: UUID, buyer: UUID, by: UUID, now: datetime) -> bool:
+        """Whether the buyer was not in the base before."""
+        return bool(await connection.fetchval(self._sql["add_customer"], exhibitor, buyer, by, now))
+
+    async def buyer_card(
+        self, connection: Connection, exhibitor: UUID, buyer: UUID, fair: UUID, account: UUID
+    ) -> tuple[BuyerCard, asyncpg.Record] | None:
+        """The buyer's card, and the row with `known`, `own`, `in_base`."""
+        row = await connection.fetchrow(self._sql["buyer_card"], exhibitor, buyer, fair, account)
+        if row is None:
+            return None
+        return msgspec.json.decode(row["card"], type=BuyerRow).card(), row
+
+    async def buyer_watchers(
+        self, connection: Connection, exhibitor: UUID, buyer: UUID, kinds_that_read_all: Sequence[str]
+    ) -> list[UUID]:
+        """Accounts of the exhibitor that see the buyer."""
+        rows = await connection.fetch(self._sql["buyer_watchers"], exhibitor, buyer, list(kinds_that_read_all))
+        return [row["id"] for row in rows]
+
+    async def contacts_of_buyer(self, connection: Connection, buyer: UUID) -> list[tuple[UUID, UUID]]:
+        """(exhibitor, account) pairs in whose lists the buyer stands."""
+        rows = await connection.fetch(self._sql["contacts_of_buyer"], buyer)
+        return [(row["exhibitor_id"], row["account_id"]) for row in rows]
+
+    async def watchers_of_colleague(self, connection: Connection, exhibitor: UUID, account: UUID) -> list[UUID]:
+        """Who shows this colleague's name."""
+        rows = await connection.fetch(self._sql["watchers_of_colleague"], exhibitor, account)
+        return [row["id"] for row in rows]
+
+
+def _sight(row: asyncpg.Record) -> Sight:
+    return Sight(
+        conversation=row["id"],
+        fair=row["fair_id"],
+        exhibitor=row["exhibitor_id"],
+        buyer=row["buyer_id"],
+        holder=row["holder_id"],
+        last_seq=row["last_seq"],
+        participates=row["participates"],
+        readable_to=row["readable_to"],
+        last_pos=row["last_pos"],
+        pinned_at=row["pinned_at"],
+        starred_at=row["starred_at"],
+        in_base=row["in_base"],
+    )

@@ -1,0 +1,88 @@
+-- name: create
+-- New streams start empty under a random epoch.
+INSERT INTO account_stream (account_id, epoch)
+SELECT * FROM unnest($1::uuid[], $2::bigint[]) ON CONFLICT (account_id) DO NOTHING;
+
+-- name: reset
+-- A new epoch: what was replayable is not any more, clients take a snapshot (W6).
+UPDATE account_stream s SET epoch = n.epoch
+FROM unnest($1::uuid[], $2::bigint[]) AS n (account_id, epoch)
+WHERE s.account_id = n.account_id;
+
+-- name: reset_everything
+-- After the database itself was replaced: no position of before means anything now (W6).
+UPDATE account_stream SET epoch = 1 + floor(random() * 9007199254740000)::bigint;
+
+-- name: reset_every_fair
+-- As reset_everything, for the fair streams.
+UPDATE fair_stream SET epoch = 1 + floor(random() * 9007199254740000)::bigint;
+
+-- name: reserve
+-- Locks the streams by ascending id, so that two transactions never wait for each other in a ring, and takes positions (W4).
+WITH locked AS (
+    SELECT s.account_id, n.count
+    FROM account_stream s JOIN unnest($1::uuid[], $2::int[]) AS n (account_id, count) USING (account_id)
+    ORDER BY s.account_id
+    FOR UPDATE OF s
+)
+UPDATE account_stream s SET pos = s.pos + locked.count
+FROM locked WHERE s.account_id = locked.account_id
+RETURNING s.account_id, s.pos - locked.count AS before;
+
+-- name: append
+-- The events of one transaction, at the positions it reserved.
+INSERT INTO account_event (account_id, pos, type, conversation_id, seq, body, at)
+SELECT account_id, pos, type, conversation_id, seq, body, $7
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::int[], $6::bytea[])
+    AS n (account_id, pos, type, conversation_id, seq, body);
+
+-- name: append_fair
+-- One row per announcement, whoever reads it (W2).
+WITH taken AS (
+    UPDATE fair_stream SET pos = pos + 1 WHERE fair_id = $1 RETURNING fair_id, pos
+)
+INSERT INTO fair_event (fair_id, pos, body, at) SELECT fair_id, pos, $2, $3 FROM taken RETURNING pos;
+
+-- name: positions
+-- Where both streams of an account stand.
+SELECT s.epoch, s.pos, f.epoch AS fair_epoch, f.pos AS fair_pos
+FROM account_stream s, fair_stream f WHERE s.account_id = $1 AND f.fair_id = $2;
+
+-- name: resume
+-- Both streams' heads and what follows two positions, in one snapshot (W6). Messages are rendered from their rows, so that a
+-- recalled one is empty here too (C12).
+WITH head AS (
+    SELECT s.epoch AS epoch, s.pos AS top, f.epoch AS fair_epoch, f.pos AS fair_top
+    FROM account_stream s, fair_stream f WHERE s.account_id = $1 AND f.fair_id = $2
+)
+SELECT head.*, x.*
+FROM head
+LEFT JOIN LATERAL (
+    SELECT 'fair' AS stream, e.pos, 'announcement' AS type, e.body, e.at,
+           NULL::uuid AS conversation_id, NULL::int AS seq, NULL AS kind, NULL AS side, NULL::uuid AS sender_id,
+           NULL AS sender_name, NULL AS text, NULL::jsonb AS detail, NULL::timestamptz AS message_at,
+           NULL::timestamptz AS recalled_at, NULL::uuid AS cid,
+           NULL::uuid AS image_id, NULL AS image_kind, NULL::int AS width, NULL::int AS height, NULL::bigint AS bytes
+    FROM fair_event e
+    WHERE e.fair_id = $2 AND e.pos > $4 AND e.pos <= head.fair_top
+    UNION ALL
+    SELECT * FROM (
+        SELECT 'account', e.pos, e.type, e.body, e.at,
+               e.conversation_id, e.seq, m.kind, m.side, m.sender_id, m.sender_name, m.text, m.detail, m.message_at,
+               m.recalled_at, m.cid, m.image_id, m.image_kind, m.width, m.height, m.bytes
+        FROM account_event e
+        LEFT JOIN message_full m ON e.type = 'message' AND m.conversation_id = e.conversation_id AND m.seq = e.seq
+        WHERE e.account_id = $1 AND e.pos > $3
+        ORDER BY e.pos
+        LIMIT $5
+    ) own
+) x ON true
+ORDER BY x.stream, x.pos;
+
+-- name: prune
+-- What the replay window has left behind (W6).
+DELETE FROM account_event WHERE at < $1;
+
+-- name: prune_fair
+-- As prune, for the fair streams.
+DELETE FROM fair_event WHERE at < $1;

@@ -1,0 +1,80 @@
+"""Rows of the account and fair logs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from fairwire_server.database.pool import Connection
+from fairwire_server.database.queries import load_queries
+from fairwire_server.streams.told import Draft, event_type
+
+__all__ = ["StreamStore", "new_epoch"]
+
+EPOCHS = 2**53 - 1
+
+
+def new_epoch() -> int:
+    """A random epoch that every client can hold as a number."""
+    return secrets.randbelow(EPOCHS) + 1
+
+
+class StreamStore:
+    """Named queries over the logs."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(__package__)
+
+    async def create(self, connection: Connection, accounts: Sequence[UUID]) -> None:
+        """Streams for new accounts."""
+        await connection.execute(self._sql["create"], accounts, [new_epoch() for _ in accounts])
+
+    async def reset(self, connection: Connection, accounts: Sequence[UUID]) -> None:
+        """A new epoch for each account's stream."""
+        await connection.execute(self._sql["reset"], accounts, [new_epoch() for _ in accounts])
+
+    async def reset_everything(self, connection: Connection) -> None:
+        """A new epoch for every stream there is."""
+        await connection.execute(self._sql["reset_everything"])
+        await connection.execute(self._sql["reset_every_fair"])
+
+    async def reserve(self, connection: Connection, counts: Mapping[UUID, int]) -> dict[UUID, int]:
+        """Lock the streams and take `counts` positions of each; answers the position before the first taken."""
+        rows = await connection.fetch(self._sql["reserve"], list(counts), list(counts.values()))
+        return {row["account_id"]: row["before"] for row in rows}
+
+    async def append(self, connection: Connection, events: Sequence[tuple[int, Draft]], at: datetime) -> None:
+        """Write events at reserved positions."""
+        await connection.execute(
+            self._sql["append"],
+            [draft.account for _, draft in events],
+            [pos for pos, _ in events],
+            [event_type(draft.told) for _, draft in events],
+            [draft.conversation for _, draft in events],
+            [draft.seq for _, draft in events],
+            [draft.stored() for _, draft in events],
+            at,
+        )
+
+    async def append_fair(self, connection: Connection, fair: UUID, body: bytes, at: datetime) -> int:
+        """Write one event to a fair's stream; answers its position."""
+        return int(await connection.fetchval(self._sql["append_fair"], fair, body, at))
+
+    async def positions(self, connection: Connection, account: UUID, fair: UUID) -> asyncpg.Record | None:
+        """epoch, pos, fair_epoch, fair_pos."""
+        return await connection.fetchrow(self._sql["positions"], account, fair)
+
+    async def resume(
+        self, connection: Connection, account: UUID, fair: UUID, after: int, fair_after: int, limit: int
+    ) -> list[asyncpg.Record]:
+        """The heads (in every row) and at most `limit` account events after `after`, with the fair's after `fair_after`."""
+        return await connection.fetch(self._sql["resume"], account, fair, after, fair_after, limit)
+
+    async def prune(self, connection: Connection, before: datetime) -> None:
+        """Drop what is older than the replay window."""
+        await connection.execute(self._sql["prune"], before)
+        await connection.execute(self._sql["prune_fair"], before)

@@ -1,0 +1,92 @@
+"""An event on its way out: what each side is told, encoded at most once per view and codec (W3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from fairwire_protocol.codec import MSGPACK, Codec
+from fairwire_protocol.events import AccountEvent, FairEvent, MessagePosted
+from fairwire_protocol.models import Side
+
+__all__ = ["Appended", "Draft", "FairAppended", "Receivable", "Told", "event_type"]
+
+
+class Receivable(NamedTuple):
+    """A message whose delivery counts as *received* once its position is acknowledged (W9)."""
+
+    conversation: UUID
+    seq: int
+    sender: UUID | None
+
+
+class Told:
+    """One event in its views. Where the buyer's and the team's are alike, one object serves both."""
+
+    __slots__ = ("_encoded", "buyer", "team")
+
+    def __init__(self, team: AccountEvent | FairEvent, buyer: AccountEvent | FairEvent | None = None) -> None:
+        self.team = team
+        self.buyer = team if buyer is None else buyer
+        self._encoded: dict[tuple[bool, str], bytes] = {}
+
+    def encoded(self, view: Side, codec: Codec) -> bytes:
+        """The event's body as bytes; encoded on first need."""
+        buyer = view == "buyer" and self.buyer is not self.team
+        key = (buyer, codec.name)
+        body = self._encoded.get(key)
+        if body is None:
+            body = self._encoded[key] = codec.encode(self.buyer if buyer else self.team)
+        return body
+
+    @property
+    def receivable(self) -> Receivable | None:
+        """What an acknowledgement of this event says about receipts, if anything."""
+        event = self.team
+        if not isinstance(event, MessagePosted):
+            return None
+        message = event.message
+        return Receivable(message.conversation, message.seq, message.sender.id if message.sender else None)
+
+
+def event_type(told: Told) -> str:
+    """The event's type, as in its body."""
+    return str(told.team.__struct_config__.tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event for one account, before it has a position."""
+
+    account: UUID
+    view: Side
+    told: Told
+    conversation: UUID | None = None
+    seq: int | None = None
+
+    def stored(self) -> bytes | None:
+        """What the log keeps: nothing for a plain message, which is rendered from its row when replayed (C12)."""
+        event = self.told.buyer if self.view == "buyer" else self.told.team
+        if isinstance(event, MessagePosted) and not event.entries:
+            return None
+        return self.told.encoded(self.view, MSGPACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """An event at its committed position in an account's stream."""
+
+    account: UUID
+    pos: int
+    view: Side
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class FairAppended:
+    """An event at its committed position in the fair stream."""
+
+    fair: UUID
+    pos: int
+    told: Told
