@@ -35,7 +35,8 @@ PATCH = """# fault: {sentence}
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the little tree needs none, and they take a second each
     root = tmp_path / "tree"
     (root / "server").mkdir(parents=True)
     (root / "tests").mkdir()
