@@ -13,8 +13,11 @@ from tests.gates.tree import ROOT, Module, modules, shipped
 Gate = Callable[[Module], Iterator[str]]
 
 
-def findings(gate: Gate, over: Iterable[Module]) -> str:
-    return "\n".join(finding for module in over for finding in gate(module))
+def expect_none(gate: Gate, over: Iterable[Module]) -> None:
+    """Fail with every finding on a line of its own."""
+    found = [finding for module in over for finding in gate(module)]
+    if found:
+        pytest.fail("\n".join([f"{gate.__name__}: {gate.__doc__}", *found]), pytrace=False)
 
 
 def rules_modules() -> list[Module]:
@@ -23,13 +26,13 @@ def rules_modules() -> list[Module]:
 
 def test_no_sql_in_python() -> None:
     """Boundary 6."""
-    assert not findings(house.sql_in_python, shipped())
+    expect_none(house.sql_in_python, shipped())
 
 
 def test_the_environment_is_read_in_settings_only() -> None:
     """Boundary 6; the SDK and the protocol read none at all."""
     elsewhere = [module for module in shipped() if module.name != "fairwire_server.settings"]
-    assert not findings(house.environment, elsewhere)
+    expect_none(house.environment, elsewhere)
 
 
 def test_sql_that_decides_reads_no_clock() -> None:
@@ -45,24 +48,25 @@ def test_sql_that_decides_reads_no_clock() -> None:
 
 def test_rules_are_pure() -> None:
     """Boundary 3."""
-    assert not findings(house.impure_imports, rules_modules())
-    assert not findings(house.async_in_rules, rules_modules())
+    assert rules_modules(), "there are no rules to look at"
+    expect_none(house.impure_imports, rules_modules())
+    expect_none(house.async_in_rules, rules_modules())
 
 
 def test_an_import_inside_a_function_has_its_reason() -> None:
     """Habit 1."""
-    assert not findings(house.local_imports, shipped())
+    expect_none(house.local_imports, shipped())
 
 
 def test_public_names_are_declared() -> None:
     """Habit 10."""
-    assert not findings(house.unexported, shipped())
+    expect_none(house.unexported, shipped())
 
 
 def test_tests_neither_sleep_nor_mock() -> None:
     tests = list(modules(ROOT / "tests", "tests"))
-    assert not findings(house.sleeps, tests)
-    assert not findings(house.mocks, tests)
+    expect_none(house.sleeps, tests)
+    expect_none(house.mocks, tests)
 
 
 BROKEN: list[tuple[Gate, str]] = [
