@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import add
 from typing import Final, Literal
 
 from fairwire_protocol.errors import Refused
@@ -54,12 +55,13 @@ class KeywordList:
             lengths = self._lengths.setdefault(keyword[:_HEAD], [])
             if len(keyword) not in lengths:
                 lengths.append(len(keyword))
+        self._single = frozenset(keyword for keyword in self._keywords if len(keyword) < _HEAD)
 
     def __len__(self) -> int:
         return len(self._keywords)
 
     def check(self, text: str) -> Verdict:
-        """Whether `text` may pass, is to be flagged, or is refused, and for which keywords (in order, each once)."""
+        """Whether `text` may pass, is to be flagged, or is refused, and for which keywords (each once)."""
         if not self._keywords:
             return Verdict("pass")
         found = {keyword.listed: keyword.action for keyword in self._found(self._folding.plain(text))}
@@ -77,13 +79,15 @@ class KeywordList:
             self._keywords[folded] = _Keyword(listed, action, before, after)
 
     def _found(self, text: str) -> Iterator[_Keyword]:
-        lengths_of = self._lengths.get
-        for at in range(len(text)):
-            for head in (text[at : at + _HEAD], text[at]):
-                for length in lengths_of(head, ()):
-                    keyword = self._keywords.get(text[at : at + length])
-                    if keyword and _stands_alone(keyword, text, at, at + length):
-                        yield keyword
+        lengths_of = self._lengths
+        places = [(at, head) for at, head in enumerate(map(add, text, text[1:])) if head in lengths_of]
+        if not self._single.isdisjoint(text):
+            places += [(at, character) for at, character in enumerate(text) if character in self._single]
+        for at, head in places:
+            for length in lengths_of[head]:
+                keyword = self._keywords.get(text[at : at + length])
+                if keyword and _stands_alone(keyword, text, at, at + length):
+                    yield keyword
 
 
 def _stands_alone(keyword: _Keyword, text: str, start: int, end: int) -> bool:
