@@ -157,11 +157,11 @@ def unexported(module: Module) -> Iterator[str]:
 
 
 def sleeps(module: Module) -> Iterator[str]:
-    """Tests wait for what they wait for; time jumps by the injected clock."""
+    """Tests wait for what they wait for; time jumps by the injected clock. A fault that must last says so in a comment."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"asyncio.sleep", "time.sleep", "sleep"}:
             how_long = ast.unparse(node.args[0]) if node.args else ""
-            if how_long not in {"0", "0.0"}:
+            if how_long not in {"0", "0.0"} and not module.reasoned(node.lineno):
                 yield module.at(node.lineno, f"sleeps {how_long}")
 
 

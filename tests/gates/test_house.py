@@ -98,6 +98,7 @@ SOUND: list[tuple[Gate, str]] = [
     (house.local_imports, "def f():\n    # Pillow costs 80 ms, and most processes never need it.\n    import PIL\n"),
     (house.unexported, '__all__ = ["f"]\ndef f(): ...\ndef _g(): ...'),
     (house.sleeps, "import asyncio\nasync def test(): await asyncio.sleep(0)"),
+    (house.sleeps, "import asyncio\nasync def test(): await asyncio.sleep(10)  # the freeze must last this long"),
 ]
 
 
