@@ -89,6 +89,8 @@ class Account(Model, frozen=True, kw_only=True):
     """Buyers: whether the profile is complete (A3); a visitor's is not."""
     missing: tuple[str, ...] = ()
     """Buyers: profile fields still to fill."""
+    country: str | None = None
+    interests: tuple[str, ...] = ()
     profile: dict[str, str] = {}
     capabilities: dict[str, str] = {}
     """Own account: the fair's table for its kind (A7): capability → yes, all, team, own."""

@@ -89,6 +89,7 @@ CREATE TABLE account (
     name_tokens    tsvector NOT NULL DEFAULT '',      -- folded (C15)
     password_hash  text,                              -- null until activated
     state          text NOT NULL DEFAULT 'active' CONSTRAINT account_state_known CHECK (state IN ('active', 'disabled', 'suspended', 'removed')),
+    suspended_from text,                              -- while suspended: the state it goes back to (A6)
     silenced_until timestamptz,                       -- C18
     language       text NOT NULL DEFAULT 'zh',
     time_zone      text,
@@ -118,6 +119,19 @@ CREATE TABLE buyer (
     complete     boolean NOT NULL DEFAULT false       -- A3: recomputed on every change
 );
 
+-- An account with what its view and its rules need: its fair's settings and table, a buyer's profile, an exhibitor's domicile.
+CREATE VIEW account_full AS
+SELECT a.id, a.fair_id, a.exhibitor_id, a.department_id, a.kind, a.login, a.name, a.state, a.language, a.time_zone,
+       a.mobile, a.mobile_verified_at IS NOT NULL AS mobile_verified,
+       a.email, a.email_verified_at IS NOT NULL AS email_verified, a.password_hash IS NOT NULL AS activated,
+       b.role, b.country, b.interests, b.profile, b.complete, c.name AS company, e.domicile,
+       f.settings, f.capabilities
+FROM account a
+JOIN fair f ON f.id = a.fair_id
+LEFT JOIN exhibitor e ON e.id = a.exhibitor_id
+LEFT JOIN buyer b ON b.account_id = a.id
+LEFT JOIN buyer_company c ON c.id = b.company_id;
+
 -- Signed-in devices. Refresh tokens rotate; reuse of an old one after 60 s revokes the family (W13).
 CREATE TABLE session (
     id                uuid PRIMARY KEY,
@@ -130,7 +144,7 @@ CREATE TABLE session (
     revoked_at        timestamptz,
     revoked_for       text
 );
-CREATE INDEX session_by_account ON session (account_id) WHERE revoked_at IS NULL;
+CREATE INDEX session_by_account ON session (account_id);
 
 CREATE TABLE refresh_token (
     hash         bytea PRIMARY KEY,                   -- sha-256; the token itself is never stored
@@ -154,7 +168,8 @@ CREATE TABLE verification_code (
     tries       integer NOT NULL DEFAULT 0,
     used_at     timestamptz
 );
-CREATE INDEX verification_code_by_account ON verification_code (account_id, purpose);
+CREATE UNIQUE INDEX verification_code_one_open ON verification_code (account_id, purpose) WHERE used_at IS NULL;
+CREATE INDEX verification_code_by_age ON verification_code (created_at);
 
 -- W7: results of commands that are not naturally idempotent, kept 24 h.
 CREATE TABLE command_result (
@@ -178,7 +193,7 @@ CREATE TABLE audit (
     detail      jsonb NOT NULL DEFAULT '{}',
     at          timestamptz NOT NULL
 );
-CREATE INDEX audit_by_fair ON audit (fair_id, at);
+CREATE INDEX audit_by_fair ON audit (fair_id, id);
 
 -- W2, W4: one row per account; its lock orders commits, so no gap can hide an event.
 CREATE TABLE account_stream (
