@@ -82,6 +82,7 @@ class HttpDoor:
         token: str | None = None,
         cid: UUID | None = None,
         content: bytes | None = None,
+        timeout: float | None = None,
     ) -> ReplyT:
         """Run an operation. `content` is the body of one whose request is bytes."""
         if operation.http is None:
@@ -103,7 +104,7 @@ class HttpDoor:
         else:
             headers["Content-Type"] = "application/json"
             body = msgspec.json.encode(rest)
-        status, answer = await asyncio.to_thread(self._exchange, method, path, headers, body)
+        status, answer = await asyncio.to_thread(self._exchange, method, path, headers, body, timeout or self._timeout)
         if status >= 400:
             raise _error(status, answer)
         if operation.binary == "reply":
@@ -113,14 +114,16 @@ class HttpDoor:
         except msgspec.DecodeError as error:
             raise Unavailable("internal", f"the server's answer is not {operation.reply.__name__}: {error}") from None
 
-    def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
+    def _exchange(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, timeout: float
+    ) -> tuple[int, bytes]:
         host, port = self._base.hostname or "", self._base.port
         connection: http.client.HTTPConnection
         if self._base.scheme == "https":
             tls = self._tls or ssl.create_default_context()
-            connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=tls)
+            connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
         else:
-            connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
+            connection = http.client.HTTPConnection(host, port, timeout=timeout)
         try:
             connection.request(method, self._base.path + path, body=body, headers=headers)
             response = connection.getresponse()
