@@ -40,8 +40,9 @@ DATABASE: Final = "fairwire"
 SUPERUSER: Final = "fairwire"
 READY_S: Final = 60.0
 STOP_S: Final = 20.0
+LAUNCHES: Final = 3
 WATCH_S: Final = 0.25
-REVIVE_S: Final = 2.0
+REVIVE_S: Final = 1.0
 LOG_MAX_BYTES: Final = 10 * 1024 * 1024
 
 # For a small machine that also runs the server: two cores, a few GiB.
@@ -136,6 +137,9 @@ class EmbeddedEngine:
         async with self._our_turn(time.monotonic() + READY_S, None):
             self._users.drop()
             if not self._users.take():
+                if self._child is not None and self._child.poll() is None:
+                    self._child.returncode = 0  # else Popen warns of a child that outlives us, which it shall
+                self._child = None
                 return
             try:
                 await self._end()
@@ -157,7 +161,7 @@ class EmbeddedEngine:
             except (EngineError, OSError) as error:
                 pause = REVIVE_S
                 if progress is not None:
-                    progress(f"{error}\nTrying again in {REVIVE_S:.0f} seconds")
+                    progress(f"{error}\nTrying again")
 
     @asynccontextmanager
     async def _our_turn(self, deadline: float, progress: Progress | None) -> AsyncIterator[None]:
@@ -212,14 +216,15 @@ class EmbeddedEngine:
 
     async def _run(self, deadline: float, progress: Progress | None) -> None:
         began = told = time.monotonic()
-        started = False
+        launches = 0
         while (state := await self._probe()) is not State.READY:
             if state is State.ABSENT and self._dead():
-                if started:
+                # Somebody may stop it while it starts, or its forerunner's memory may be in use a moment longer.
+                if launches == LAUNCHES:
                     raise EngineError(f"PostgreSQL did not start:\n{self._log_tail()}")
-                if progress is not None:
+                if progress is not None and not launches:
                     progress("Starting PostgreSQL")
-                started = self._launch()
+                launches += self._launch()
             now = time.monotonic()
             if now > deadline:
                 raise EngineError(f"PostgreSQL was not ready within {READY_S:.0f} seconds:\n{self._log_tail()}")

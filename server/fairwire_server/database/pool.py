@@ -167,8 +167,8 @@ class Database:
             raise meant from error
 
     async def _return(self, unit: _Unit, *, close: bool) -> None:
-        unit.lost = unit.connection.is_closed()
-        if unit.doubtful or close:
+        unit.lost = _is_lost(unit.connection)
+        if (unit.doubtful or close) and not unit.lost:
             unit.connection.terminate()
         await self._pool.release(unit.connection)
 
@@ -193,12 +193,20 @@ def _breaks(error: BaseException) -> bool:
     return isinstance(error, broken) or not isinstance(error, Exception)
 
 
+def _is_lost(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # it ended, and the pool has taken its place back already
+
+
 async def _rolled_back(transaction: asyncpg.transaction.Transaction, connection: Connection) -> None:
     """ROLLBACK; when that fails the connection goes, and the error of the body stays the one that is told."""
     try:
         await transaction.rollback()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        connection.terminate()
+        if not _is_lost(connection):
+            connection.terminate()
 
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
