@@ -1,12 +1,13 @@
-"""What surrounds one call: its command id, where it came from, and the socket it came on, if any."""
+"""What surrounds one call: its command id, where it came from, and the socket it came on, if any; and an answer of bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
-__all__ = ["Context"]
+__all__ = ["BinaryReply", "Context"]
 
 
 def _nothing() -> None:
@@ -24,3 +25,15 @@ class Context:
     """The hub's number of the socket the call came on."""
     duplicate: Callable[[], None] = _nothing
     """Called by a service that answers with an earlier result of the same cid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryReply:
+    """What an operation answers whose reply is bytes: the bytes, or the file that holds them, which then is sent unread.
+
+    They never change under their path: clients may keep them for ever, and `etag` says which they are.
+    """
+
+    data: bytes | Path
+    content_type: str
+    etag: str

@@ -15,7 +15,7 @@ from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import AccountKind
 from fairwire_protocol.operations import CATALOGUE, Operation, Request
 from fairwire_server.accounts.rules import TEAM_KINDS, Caller, Capability
-from fairwire_server.context import Context
+from fairwire_server.context import BinaryReply, Context
 
 __all__ = ["ANYBODY", "BUYERS", "ORGANISERS", "SIGNED_IN", "TEAM", "Allow", "Bound", "Registry"]
 
@@ -23,6 +23,7 @@ RequestT = TypeVar("RequestT", bound=Request)
 ReplyT = TypeVar("ReplyT")
 AnonymousHandler = Callable[[Context, RequestT], Awaitable[ReplyT]]
 Handler = Callable[[Caller, Context, RequestT], Awaitable[ReplyT]]
+UploadHandler = Callable[[Caller, Context, RequestT, bytes], Awaitable[ReplyT]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Bound(Generic[RequestT, ReplyT]):
     allow: Allow
     handler: Handler[RequestT, ReplyT] | None
     anonymous: AnonymousHandler[RequestT, ReplyT] | None = None
+    upload: UploadHandler[RequestT, ReplyT] | None = None
 
 
 @dataclass(slots=True)
@@ -77,7 +79,25 @@ class Registry:
         """Bind an operation for signed-in callers."""
         if operation.anonymous:
             raise ValueError(f"{operation.name} runs without a caller; use bind_anonymous")
+        if operation.binary:
+            raise ValueError(f"{operation.name} carries bytes; use bind_upload or bind_download")
         self._add(Bound(operation, allow, handler))
+
+    def bind_upload(
+        self, operation: Operation[RequestT, ReplyT], allow: Allow, handler: UploadHandler[RequestT, ReplyT]
+    ) -> None:
+        """Bind an operation whose request is bytes."""
+        if operation.binary != "request":
+            raise ValueError(f"{operation.name} takes no bytes")
+        self._add(Bound(operation, allow, None, upload=handler))
+
+    def bind_download(
+        self, operation: Operation[RequestT, bytes], allow: Allow, handler: Handler[RequestT, BinaryReply]
+    ) -> None:
+        """Bind an operation whose reply is bytes."""
+        if operation.binary != "reply":
+            raise ValueError(f"{operation.name} does not answer with bytes")
+        self._add(Bound[RequestT, Any](operation, allow, handler))
 
     def bind_anonymous(self, operation: Operation[RequestT, ReplyT], handler: AnonymousHandler[RequestT, ReplyT]) -> None:
         """Bind an operation that runs without an access token."""
