@@ -41,6 +41,6 @@ def milliseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
-def moment(ms: int) -> datetime:
+def moment(ms: float) -> datetime:
     """The instant of a wire timestamp."""
     return datetime.fromtimestamp(ms / 1000, UTC)

@@ -8,7 +8,7 @@ as *all* until departments have members.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 from uuid import UUID
 
@@ -99,6 +99,10 @@ class Caller:
     def may(self, capability: Capability) -> bool:
         """Whether the account has `capability` at all."""
         return self.scope(capability) != "no"
+
+    def as_now(self, kind: AccountKind, name: str, *, complete: bool, silenced: bool) -> Caller:
+        """The same caller after its account's row was read again."""
+        return replace(self, kind=kind, name=name, complete=complete, silenced=silenced)
 
     def reads_all(self) -> bool:
         """Whether the account's stream carries every chat of its exhibitor (W3)."""

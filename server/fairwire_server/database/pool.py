@@ -23,10 +23,12 @@ from asyncpg.pool import PoolConnectionProxy
 
 from .errors import ConstraintViolated, DatabaseRefused, OutcomeUnknown, translated
 
-__all__ = ["Connection", "ConstraintViolated", "Database", "DatabaseRefused", "OutcomeUnknown", "connect"]
+__all__ = ["Connection", "ConstraintViolated", "Database", "DatabaseRefused", "OutcomeUnknown", "Row", "connect"]
 
 # What stores and services pass on as `tx`.
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+# A row of an answer, read by column name.
+Row: TypeAlias = asyncpg.Record
 
 # Longest wait for a free connection, so that the rest of the budget is left for the work itself.
 ACQUIRE_S: Final = 1.5

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from fairwire_protocol.codec import MSGPACK, Codec
 from fairwire_protocol.events import MarkerMoved, MessagePosted
 from fairwire_protocol.models import Position, Side
+from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Works
 from fairwire_server.streams.messages import MessageRow, render_message
 from fairwire_server.streams.store import StreamStore
@@ -107,8 +107,8 @@ class Log:
 
     def _no_continuation(
         self,
-        own: Sequence[asyncpg.Record],
-        shared: Sequence[asyncpg.Record],
+        own: Sequence[Row],
+        shared: Sequence[Row],
         at: Position,
         top: Position,
         fair_at: Position,
@@ -129,11 +129,11 @@ class Log:
             await self._store.prune(work.connection, work.now - 2 * self._window)
 
 
-def _fair_item(row: asyncpg.Record) -> Item:
+def _fair_item(row: Row) -> Item:
     return Item(row["pos"], row["pos"], bytes(row["body"]))
 
 
-def _items(rows: Sequence[asyncpg.Record], view: Side) -> list[Item]:
+def _items(rows: Sequence[Row], view: Side) -> list[Item]:
     """Events by position; a marker that a later one on the same page supersedes becomes a void, neighbours joined."""
     latest = {key: row["pos"] for row in rows if (key := _marker_key(row)) is not None}
     items: list[Item] = []
@@ -149,14 +149,14 @@ def _items(rows: Sequence[asyncpg.Record], view: Side) -> list[Item]:
     return items
 
 
-def _marker_key(row: asyncpg.Record) -> tuple[UUID, UUID | None, str] | None:
+def _marker_key(row: Row) -> tuple[UUID, UUID | None, str] | None:
     if row["type"] != "marker":
         return None
     event = msgspec.msgpack.decode(row["body"], type=MarkerMoved)
     return event.conversation, event.marker.account, event.marker.side
 
 
-def _event_item(row: asyncpg.Record, view: Side) -> Item:
+def _event_item(row: Row, view: Side) -> Item:
     pos = row["pos"]
     if row["type"] != "message":
         return Item(pos, pos, bytes(row["body"]))

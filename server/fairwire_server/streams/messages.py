@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from fairwire_protocol.models import Card, Image, Message, MessageKind, Person, Side, Transfer, TransferReason
 from fairwire_server.clock import milliseconds
+from fairwire_server.database.pool import Row
 
 __all__ = ["MessageRow", "TransferDetail", "render_message"]
 
@@ -49,7 +49,7 @@ class MessageRow(msgspec.Struct, frozen=True):
     bytes: int | None = None
 
     @classmethod
-    def of(cls, row: asyncpg.Record) -> MessageRow:
+    def of(cls, row: Row) -> MessageRow:
         """From a record that has the view's columns, among others."""
         detail = row["detail"]
         return cls(

@@ -1,0 +1,240 @@
+-- name: lock_conversations
+-- Locks by ascending id, so that two transactions never wait for each other in a ring. The positions of the buyer's and the
+-- holder's newest message tell whether the conversation may have left their recent lists (K1, W5).
+SELECT c.id, c.fair_id, c.exhibitor_id, c.buyer_id, c.holder_id, c.last_seq, c.open, c.opened_at, c.unanswered_since,
+       c.waiting_since, c.blocked_by_buyer, c.blocked_by_team,
+       b.last_pos AS buyer_last_pos, h.last_pos AS holder_last_pos
+FROM conversation c
+LEFT JOIN participant b ON b.conversation_id = c.id AND b.account_id = c.buyer_id
+LEFT JOIN participant h ON h.conversation_id = c.id AND h.account_id = c.holder_id
+WHERE c.id = ANY ($1::uuid[])
+ORDER BY c.id
+FOR UPDATE OF c;
+
+-- name: team
+-- An exhibitor's accounts, with names for what is said about them.
+SELECT id, exhibitor_id, kind, state, name FROM account WHERE exhibitor_id = ANY ($1::uuid[]) AND state <> 'removed';
+
+-- name: send_facts
+-- Everything else a batch of messages is decided on, read after the locks are held, in one answer (A6, W7):
+-- senders' sessions and accounts, the exhibitors' teams, earlier messages of the same cids, images to be sent.
+SELECT
+    (SELECT json_agg(json_build_object('session', s.id, 'account', a.id, 'kind', a.kind, 'state', a.state, 'name', a.name,
+         'revoked', s.revoked_at IS NOT NULL OR s.expires_at <= $6,
+         'silenced', coalesce(a.silenced_until > $6, false), 'complete', coalesce(b.complete, true)))
+     FROM session s JOIN account a ON a.id = s.account_id LEFT JOIN buyer b ON b.account_id = a.id
+     WHERE s.id = ANY ($1::uuid[])) AS senders,
+    (SELECT json_agg(json_build_object('id', a.id, 'exhibitor', a.exhibitor_id, 'kind', a.kind, 'state', a.state, 'name', a.name))
+     FROM account a WHERE a.exhibitor_id = ANY ($2::uuid[]) AND a.state <> 'removed') AS team,
+    (SELECT json_agg(json_build_object('sender', m.sender_id, 'cid', m.cid, 'conversation', m.conversation_id, 'seq', m.seq,
+         'kind', m.kind, 'fingerprint', encode(m.fingerprint, 'hex'), 'at', m.at))
+     FROM unnest($3::uuid[], $4::uuid[]) AS n (sender, cid)
+     JOIN message m ON m.sender_id = n.sender AND m.cid = n.cid) AS earlier,
+    (SELECT json_agg(json_build_object('id', i.id, 'owner', i.owner_id, 'kind', i.kind, 'width', i.width, 'height', i.height,
+         'bytes', i.bytes))
+     FROM image i WHERE i.id = ANY ($5::uuid[])) AS images;
+
+-- name: insert_messages
+-- The survivors of a batch, numbered.
+INSERT INTO message (conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint, at)
+SELECT conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint, $12
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::uuid[], $9::jsonb[],
+            $10::bool[], $11::bytea[])
+    AS n (conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint);
+
+-- name: save_conversations
+-- Conversations as a batch has left them, and how far everybody's list and reading moved by it: one statement.
+WITH moved AS (
+    UPDATE participant p
+    SET last_pos = greatest(p.last_pos, n.last_pos),
+        read_seq = greatest(p.read_seq, n.read_seq),
+        received_seq = greatest(p.received_seq, n.read_seq)
+    FROM unnest($9::uuid[], $10::uuid[], $11::bigint[], $12::int[]) AS n (conversation_id, account_id, last_pos, read_seq)
+    WHERE p.conversation_id = n.conversation_id AND p.account_id = n.account_id
+), used AS (
+    UPDATE image SET sent_at = $8 WHERE id = ANY ($13::uuid[]) AND sent_at IS NULL
+)
+UPDATE conversation c
+SET last_seq = n.last_seq, open = n.open, opened_at = n.opened_at, unanswered_since = n.unanswered_since,
+    waiting_since = n.waiting_since, holder_id = n.holder_id, last_at = $8
+FROM unnest($1::uuid[], $2::int[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::uuid[])
+    AS n (id, last_seq, open, opened_at, unanswered_since, waiting_since, holder_id)
+WHERE c.id = n.id;
+
+-- name: create_conversation
+-- C1: one per pair, for ever; a concurrent twin gets the same.
+INSERT INTO conversation (id, fair_id, exhibitor_id, buyer_id, holder_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT ON CONSTRAINT conversation_one_per_pair DO NOTHING
+RETURNING id;
+
+-- name: conversation_of_pair
+-- The conversation of a buyer and an exhibitor, if there is one.
+SELECT id FROM conversation WHERE buyer_id = $1 AND exhibitor_id = $2;
+
+-- name: add_participants
+-- Whoever holds a conversation, and its buyer; coming back opens the whole history again (C9).
+INSERT INTO participant (conversation_id, account_id)
+SELECT $1, * FROM unnest($2::uuid[])
+ON CONFLICT (conversation_id, account_id) DO UPDATE SET readable_to = NULL;
+
+-- name: close_view
+-- C9: the account that gave the chat away reads up to the transfer.
+UPDATE participant SET readable_to = $3 WHERE conversation_id = $1 AND account_id = $2;
+
+-- name: insert_transfer
+-- C10: kept for ever.
+INSERT INTO transfer (id, conversation_id, seq, from_id, to_id, by_id, reason, note, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: transfers
+-- 转接记录 up to what the reader may see.
+SELECT t.seq, t.from_id, f.name AS from_name, t.to_id, g.name AS to_name, t.by_id, b.name AS by_name, t.reason, t.note, t.at
+FROM transfer t
+JOIN account f ON f.id = t.from_id
+JOIN account g ON g.id = t.to_id
+LEFT JOIN account b ON b.id = t.by_id
+WHERE t.conversation_id = $1 AND t.seq <= coalesce($2, t.seq)
+ORDER BY t.seq;
+
+-- name: exhibitor_for_chat
+-- What opening a conversation asks of an exhibitor and, if named, of its exhibit.
+SELECT e.id, e.routing, x.id AS exhibit_id, x.owner_id, x.name_zh, x.name_en, x.code, x.image, x.tags
+FROM exhibitor e
+LEFT JOIN exhibit x ON x.id = $3 AND x.exhibitor_id = e.id AND x.state = 'listed'
+WHERE e.id = $1 AND e.fair_id = $2;
+
+-- name: open_chats
+-- Open chats by holder (C6).
+SELECT holder_id, count(*) AS chats FROM conversation WHERE exhibitor_id = $1 AND open GROUP BY holder_id;
+
+-- name: routing_of
+-- The exhibitor's own order of the reorderable steps.
+SELECT routing FROM exhibitor WHERE id = $1;
+
+-- name: open_offer
+-- The offer that waits on a conversation, locked.
+SELECT * FROM transfer_offer WHERE conversation_id = $1 AND outcome IS NULL FOR UPDATE;
+
+-- name: offer
+-- An offer and its conversation.
+SELECT * FROM transfer_offer WHERE id = $1;
+
+-- name: insert_offer
+-- One may wait per conversation (C8).
+INSERT INTO transfer_offer (id, conversation_id, from_id, to_id, note, at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: close_offer
+-- What became of it.
+UPDATE transfer_offer SET outcome = $2 WHERE id = $1 AND outcome IS NULL RETURNING true;
+
+-- name: due_offers
+-- Offers nobody answered in time.
+SELECT id, conversation_id FROM transfer_offer WHERE outcome IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT 100;
+
+-- name: due_waiting
+-- Open chats that have gone unanswered for the fair's N minutes (C11).
+SELECT c.id FROM conversation c JOIN fair f ON f.id = c.fair_id
+WHERE c.open AND c.waiting_since IS NULL AND c.unanswered_since IS NOT NULL
+  AND c.unanswered_since <= $1 - make_interval(mins => coalesce((f.settings ->> 'waiting_minutes')::int, $2))
+ORDER BY c.id LIMIT 200;
+
+-- name: message_for_recall
+-- The message and who may see it.
+SELECT sender_id, kind, at, recalled_at FROM message WHERE conversation_id = $1 AND seq = $2 FOR UPDATE;
+
+-- name: recall
+-- The content goes for good; its place stays (C12).
+WITH gone AS (
+    DELETE FROM message_search WHERE conversation_id = $1 AND seq = $2
+)
+UPDATE message SET recalled_at = $3, text = NULL, image_id = NULL WHERE conversation_id = $1 AND seq = $2;
+
+-- name: participants
+-- Everybody who holds or held a conversation, and its buyer.
+SELECT account_id, readable_to, read_seq, received_seq FROM participant WHERE conversation_id = $1;
+
+-- name: move_markers
+-- Receipts move forward only (W9); answers those that did, with what the buyer sees of the team before and after.
+WITH wanted AS (
+    SELECT n.conversation_id, n.account_id, least(n.read_seq, coalesce(p.readable_to, c.last_seq)) AS read_seq,
+           least(n.received_seq, coalesce(p.readable_to, c.last_seq)) AS received_seq
+    FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) AS n (conversation_id, account_id, read_seq, received_seq)
+    JOIN participant p ON p.conversation_id = n.conversation_id AND p.account_id = n.account_id
+    JOIN conversation c ON c.id = n.conversation_id
+    WHERE n.read_seq > p.read_seq OR n.received_seq > p.received_seq
+    ORDER BY n.conversation_id, n.account_id
+    FOR UPDATE OF p
+), moved AS (
+    UPDATE participant p
+    SET read_seq = greatest(p.read_seq, w.read_seq),
+        received_seq = greatest(p.received_seq, w.received_seq, w.read_seq)
+    FROM wanted w
+    WHERE p.conversation_id = w.conversation_id AND p.account_id = w.account_id
+      AND (w.read_seq > p.read_seq OR greatest(w.received_seq, w.read_seq) > p.received_seq)
+    RETURNING p.conversation_id, p.account_id, p.read_seq, p.received_seq, p.readable_to
+)
+SELECT m.*, c.buyer_id, c.holder_id,
+       (SELECT max(o.read_seq) FROM participant o
+        WHERE o.conversation_id = m.conversation_id AND o.account_id NOT IN (m.account_id, c.buyer_id)) AS others_read,
+       (SELECT max(o.received_seq) FROM participant o
+        WHERE o.conversation_id = m.conversation_id AND o.account_id NOT IN (m.account_id, c.buyer_id)) AS others_received
+FROM moved m JOIN conversation c ON c.id = m.conversation_id;
+
+-- name: history_before
+-- A page backwards (C14).
+SELECT * FROM message_full WHERE conversation_id = $1 AND seq < $2 AND seq <= $3 ORDER BY seq DESC LIMIT $4;
+
+-- name: history_after
+-- A page forwards (C14).
+SELECT * FROM message_full WHERE conversation_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4;
+
+-- name: first_since
+-- The first message at or after an instant (C14).
+SELECT min(seq) FROM message WHERE conversation_id = $1 AND at >= $2 AND seq <= $3;
+
+-- name: list_chats
+-- The team's chats within scope, newest message first; $6 narrows to those the account holds or held (A7, C11).
+SELECT c.id, c.last_at FROM conversation c
+WHERE c.exhibitor_id = $1 AND c.opened_at IS NOT NULL
+  AND ($2 = 'all' OR c.open)
+  AND ($2 <> 'waiting' OR c.waiting_since IS NOT NULL)
+  AND ($3::uuid IS NULL OR c.holder_id = $3)
+  AND ($4::timestamptz IS NULL OR (c.last_at, c.id) < ($4, $5))
+  AND ($6::uuid IS NULL OR EXISTS (
+        SELECT 1 FROM participant p WHERE p.conversation_id = c.id AND p.account_id = $6
+        AND ($2 = 'all' OR p.readable_to IS NULL)))
+ORDER BY c.last_at DESC, c.id DESC LIMIT $7;
+
+-- name: list_buyer_chats
+-- A buyer's own conversations, newest message first.
+SELECT c.id, c.last_at FROM conversation c
+WHERE c.buyer_id = $1 AND c.last_seq > 0 AND ($2 = 'all' OR c.open)
+  AND ($3::timestamptz IS NULL OR (c.last_at, c.id) < ($3, $4))
+ORDER BY c.last_at DESC, c.id DESC LIMIT $5;
+
+-- name: chats_held
+-- Open chats an account holds, which it hands over before it goes (A6).
+SELECT id FROM conversation WHERE holder_id = $1 AND open ORDER BY id;
+
+-- name: chats_of_holder
+-- Every chat an account holds, open or not: none may stay with an account that is gone.
+SELECT id FROM conversation WHERE holder_id = $1 ORDER BY id;
+
+-- name: set_block
+-- C18: each side blocks for itself.
+UPDATE conversation SET blocked_by_buyer = $2, blocked_by_team = $3 WHERE id = $1;
+
+-- name: answer_times
+-- C5: the usual time to answer, as a moving average that forgets slowly.
+UPDATE exhibitor e
+SET answer_seconds = CASE WHEN e.answer_seconds IS NULL THEN n.seconds ELSE (e.answer_seconds * 9 + n.seconds) / 10 END
+FROM unnest($1::uuid[], $2::int[]) AS n (id, seconds) WHERE e.id = n.id;
+
+-- name: save_state
+-- Whether a chat is open and waits, without a message.
+UPDATE conversation SET open = $2, unanswered_since = $3, waiting_since = $4 WHERE id = $1;
+
+-- name: capabilities_of_fair
+-- The fair's differences from the default capability table (A7).
+SELECT capabilities FROM fair WHERE id = $1;

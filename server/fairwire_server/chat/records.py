@@ -1,0 +1,100 @@
+"""What the chat store gives back: typed rows, and the facts a batch of messages is decided on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from fairwire_protocol.models import AccountKind
+from fairwire_server.chat.rules import Conversation
+
+__all__ = ["Earlier", "ImageFact", "Locked", "Post", "SendFacts", "SenderFact", "TeamFact"]
+
+
+@dataclass(slots=True)
+class Locked:
+    """A locked conversation, and where it stood in the recent lists of its buyer and holder (None: in no list yet)."""
+
+    conversation: Conversation
+    buyer_last_pos: int | None
+    holder_last_pos: int | None
+
+
+class SenderFact(msgspec.Struct, frozen=True):
+    """A sender's session and account as they are now (A6)."""
+
+    session: UUID
+    account: UUID
+    kind: AccountKind
+    state: str
+    name: str
+    revoked: bool
+    silenced: bool
+    complete: bool
+
+
+class TeamFact(msgspec.Struct, frozen=True):
+    """An exhibitor's account."""
+
+    id: UUID
+    exhibitor: UUID
+    kind: AccountKind
+    state: str
+    name: str
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """A message that already bears the cid (W7)."""
+
+    sender: UUID
+    cid: UUID
+    conversation: UUID
+    seq: int
+    kind: str
+    fingerprint: str | None
+    at: datetime
+
+
+class ImageFact(msgspec.Struct, frozen=True):
+    """An image that is to be sent."""
+
+    id: UUID
+    owner: UUID
+    kind: Literal["png", "jpeg", "webp", "gif"]
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendFacts:
+    """Everything but the locked rows that a batch is decided on."""
+
+    senders: dict[UUID, SenderFact]
+    """By session."""
+    team: dict[UUID, dict[UUID, TeamFact]]
+    """By exhibitor, by account."""
+    earlier: dict[tuple[UUID, UUID], Earlier]
+    """By (sender, cid)."""
+    images: dict[UUID, ImageFact]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A message about to be written."""
+
+    conversation: UUID
+    seq: int
+    kind: Literal["text", "image", "card", "transfer"]
+    side: Literal["buyer", "team"]
+    sender: UUID
+    cid: UUID
+    text: str | None = None
+    image: UUID | None = None
+    detail: bytes | None = None
+    flagged: bool = False
+    fingerprint: bytes | None = None

@@ -1,0 +1,144 @@
+"""Routing: which account of the exhibitor gets a chat, when it is created and when a handled one opens again (C6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from fairwire_protocol.events import MarkerMoved
+from fairwire_protocol.models import Marker, Person, TransferReason
+from fairwire_server.accounts.rules import Caller, reading_kinds
+from fairwire_server.chat.posting import Listener, Posting, message_row
+from fairwire_server.chat.records import Locked, Post, TeamFact
+from fairwire_server.chat.rules import ROUTING, Candidate, RoutingStep, route
+from fairwire_server.chat.store import ChatStore
+from fairwire_server.database.work import Work
+from fairwire_server.streams.messages import TransferDetail
+from fairwire_server.streams.told import Draft, Told
+
+__all__ = ["Routing", "change_holder"]
+
+Online = Callable[[Collection[UUID]], set[UUID]]
+
+
+class Routing:
+    """`online` tells which of some accounts are there right now."""
+
+    def __init__(self, store: ChatStore, online: Online) -> None:
+        self._store = store
+        self._online = online
+
+    async def choose(
+        self,
+        work: Work,
+        caller: Caller,
+        exhibitor: UUID,
+        team: Mapping[UUID, TeamFact],
+        *,
+        holder: UUID | None,
+        exhibit_owner: UUID | None = None,
+    ) -> UUID:
+        """The account that gets the chat."""
+        online = self._online(team.keys())
+        rows = await self._store.fetch(work.connection, "open_chats", exhibitor)
+        chats = {row["holder_id"]: row["chats"] for row in rows}
+        order: Sequence[RoutingStep] | None = await self._store.value(work.connection, "routing_of", exhibitor)
+        candidates = {
+            fact.id: Candidate(
+                id=fact.id,
+                name=fact.name,
+                kind=fact.kind,
+                state=fact.state,
+                online=fact.id in online,
+                open_chats=chats.get(fact.id, 0),
+            )
+            for fact in team.values()
+        }
+        return route(candidates, caller.table, holder=holder, exhibit_owner=exhibit_owner, order=order or ROUTING)
+
+    async def reopen(
+        self, work: Work, posting: Posting, locked: Locked, caller: Caller, team: Mapping[UUID, TeamFact]
+    ) -> None:
+        """A handled chat opens again: it stays with its holder if that one may still receive, else it moves (C6, C10)."""
+        conversation = locked.conversation
+        chosen = await self.choose(work, caller, conversation.exhibitor, team, holder=conversation.holder)
+        if chosen != conversation.holder:
+            to = Person(id=chosen, name=team[chosen].name)
+            await change_holder(self._store, work, posting, locked, caller, team, to, reason="routing")
+
+
+async def change_holder(
+    store: ChatStore,
+    work: Work,
+    posting: Posting,
+    locked: Locked,
+    caller: Caller,
+    team: Mapping[UUID, TeamFact],
+    to: Person,
+    *,
+    reason: TransferReason,
+    note: str = "",
+) -> int:
+    """Move the chat to `to` and say so in it: one message, two views (C8–C10, C12). Answers the message's seq.
+
+    The account that gives it away is told this and nothing later; the new holder gets the whole contact.
+    """
+    conversation = locked.conversation
+    giver = conversation.holder
+    giver_name = team[giver].name if giver in team else ""
+    routed = reason == "routing"
+    detail = TransferDetail(
+        source=Person(id=giver, name=giver_name),
+        to=to,
+        reason=reason,
+        by=None if routed else Person(id=caller.account, name=caller.name),
+        note=note,
+    )
+    post = Post(
+        conversation=conversation.id,
+        seq=conversation.next_seq(),
+        kind="transfer",
+        side="buyer" if routed else "team",
+        sender=caller.account,
+        cid=uuid7(),
+        detail=msgspec.json.encode(detail),
+    )
+    told = [
+        Listener(conversation.buyer, "buyer", True, locked.buyer_last_pos),
+        Listener(giver, "team", True, locked.holder_last_pos),
+        Listener(to.id, "team", True, None, entering=True),
+    ]
+    kinds = reading_kinds(caller.table)
+    told.extend(
+        Listener(account.id, "team", False)
+        for account in team.values()
+        if account.kind in kinds and account.state == "active" and account.id not in {giver, to.id}
+    )
+    conversation.holder = to.id
+    await store.run(work.connection, "close_view", conversation.id, giver, post.seq)
+    await store.run(work.connection, "add_participants", conversation.id, [to.id])
+    await store.run(
+        work.connection,
+        "insert_transfer",
+        uuid7(),
+        conversation.id,
+        post.seq,
+        giver,
+        to.id,
+        None if routed else caller.account,
+        reason,
+        note,
+        work.now,
+    )
+    row = message_row(post, caller.name, work.now)
+    takes_part = routed or caller.account in {giver, to.id}
+    posting.say(locked, post, row, told, reader=caller.account if takes_part else None)
+    if takes_part and not routed:  # the buyer sees the team as one, and this message names nobody who read it (W9)
+        team_marker = Marker(account=None, side="team", received=post.seq, read=post.seq)
+        marker_told = Told(MarkerMoved(conversation=conversation.id, marker=team_marker))
+        posting.tell(Draft(conversation.buyer, "buyer", marker_told, conversation.id))
+    locked.holder_last_pos = None  # what follows in this transaction brings the chat into the new holder's view
+    return post.seq

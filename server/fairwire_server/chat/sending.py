@@ -1,0 +1,339 @@
+"""Sending: a use case over a list, so that a busy hour costs a commit per batch and not per message (W7, W8).
+
+Conversations are spread over lanes by exhibitor; a lane has one batch in flight, and what arrives meanwhile is the next one. A
+message that comes alone does not wait. A batch that fails is decided again one by one, so that nobody pays for another's
+fault; when a commit's outcome is unknown all of it gets a temporary error, and a retry with the same cid finds out (W7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from fairwire_protocol.errors import FairwireError, Refused, Unavailable
+from fairwire_protocol.operations.chat import SendMessage, Sent
+from fairwire_server.accounts.rules import Caller, reading_kinds
+from fairwire_server.chat.keywords import KeywordList
+from fairwire_server.chat.posting import Posting, listeners_of, message_row
+from fairwire_server.chat.records import ImageFact, Locked, Post, SenderFact, SendFacts
+from fairwire_server.chat.routing import Routing
+from fairwire_server.chat.rules import check_may_write, normal_text
+from fairwire_server.chat.store import ChatStore
+from fairwire_server.clock import milliseconds
+from fairwire_server.context import Context
+from fairwire_server.database.errors import ConstraintViolated, OutcomeUnknown
+from fairwire_server.database.work import Work, Works
+
+__all__ = ["Accepted", "Sender"]
+
+BATCH: Final = 128
+WAITING: Final = 4096
+HOMES: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A committed text, for the search index."""
+
+    conversation: UUID
+    seq: int
+    exhibitor: UUID
+    text: str
+    at_ms: int
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """A message on its way."""
+
+    caller: Caller
+    context: Context
+    conversation: UUID
+    cid: UUID
+    text: str | None
+    image: UUID | None
+    flagged: bool
+    fingerprint: bytes
+    outcome: asyncio.Future[Sent]
+
+    @property
+    def key(self) -> tuple[UUID, UUID]:
+        return (self.caller.account, self.cid)
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: list[_Item] = field(default_factory=list)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Sender:
+    """Accepts messages; `run` must be running, once per process."""
+
+    def __init__(
+        self,
+        works: Works,
+        store: ChatStore,
+        posting: Callable[[], Posting],
+        routing: Routing,
+        keywords: Callable[[UUID], KeywordList],
+        *,
+        text_max: int,
+        accepted: Callable[[Sequence[Accepted]], None],
+        observe: Callable[[int, float], None],
+        lanes: int = 8,
+    ) -> None:
+        self._works = works
+        self._store = store
+        self._posting = posting
+        self._routing = routing
+        self._keywords = keywords
+        self._text_max = text_max
+        self._accepted = accepted
+        self._observe = observe
+        self._lanes = [_Lane() for _ in range(lanes)]
+        # Which exhibitor a conversation belongs to never changes; a buyer's call does not say it.
+        self._homes: dict[UUID, UUID] = {}
+
+    async def send(self, caller: Caller, context: Context, request: SendMessage) -> Sent:
+        """Store a message, or raise why not. Cancelling the caller does not take the message back."""
+        item = self._item(caller, context, request)
+        home = caller.exhibitor or self._homes.get(request.conversation, request.conversation)
+        lane = self._lanes[hash(home) % len(self._lanes)]
+        if len(lane.waiting) >= WAITING:
+            raise Unavailable(retry_after_ms=1000)
+        lane.waiting.append(item)
+        lane.wake.set()
+        return await asyncio.shield(item.outcome)
+
+    def _item(self, caller: Caller, context: Context, request: SendMessage) -> _Item:
+        if context.cid is None:
+            raise Refused("cid_required")
+        text, flagged = None, False
+        if request.kind == "text":
+            text = normal_text(request.text or "", self._text_max)
+            verdict = self._keywords(caller.fair).check(text)
+            if verdict.action == "refuse":
+                raise Refused("refused_keyword", field="text")
+            flagged = verdict.action == "flag"
+        elif request.kind != "image":
+            raise Refused("unsupported_kind", field="kind")
+        elif request.image is None:
+            raise Refused("invalid", "An image message names an uploaded image.", field="image")
+        image = request.image if request.kind == "image" else None
+        content = f"{request.conversation}\0{request.kind}\0{image}\0{text}"
+        return _Item(
+            caller,
+            context,
+            request.conversation,
+            context.cid,
+            text,
+            image,
+            flagged,
+            sha256(content.encode()).digest()[:16],
+            asyncio.get_running_loop().create_future(),
+        )
+
+    async def run(self) -> None:
+        """Work the lanes until cancelled; what waits then gets a temporary error."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for lane in self._lanes:
+                    group.create_task(self._work(lane))
+        finally:
+            for lane in self._lanes:
+                for item in lane.waiting:
+                    _fail(item, Unavailable("draining"))
+
+    async def _work(self, lane: _Lane) -> None:
+        while True:
+            await lane.wake.wait()
+            lane.wake.clear()
+            while lane.waiting:
+                batch, lane.waiting = lane.waiting[:BATCH], lane.waiting[BATCH:]
+                await self._settle(batch)
+
+    async def _settle(self, batch: Sequence[_Item]) -> None:
+        """Every item of the batch gets its outcome, whatever happens."""
+        started = self._works.clock.monotonic()
+        try:
+            await self._commit(batch)
+        except OutcomeUnknown as error:
+            for item in batch:
+                _fail(item, error)
+        except asyncio.CancelledError:
+            for item in batch:
+                _fail(item, Unavailable("draining"))
+            raise
+        except Exception as error:
+            if len(batch) > 1:
+                for item in batch:
+                    await self._settle([item])
+            else:
+                _fail(batch[0], Refused("cid_reused") if isinstance(error, ConstraintViolated) else error)
+        else:
+            self._observe(len(batch), self._works.clock.monotonic() - started)
+
+    async def _commit(self, batch: Sequence[_Item]) -> None:
+        accepted: list[Accepted] = []
+        async with self._works.begin() as work:
+            locked = await self._store.lock(work.connection, [item.conversation for item in batch])
+            facts = await self._facts(work, batch, locked)
+            decided = _Decisions(self, work, locked, facts)
+            for item in batch:
+                await decided.take(item)
+            await decided.posting.write(work)
+            accepted = decided.accepted
+        decided.settle()
+        self._accepted(accepted)
+        if len(self._homes) > HOMES:
+            self._homes.clear()
+        self._homes.update((one.conversation.id, one.conversation.exhibitor) for one in locked.values())
+
+    async def _facts(self, work: Work, batch: Sequence[_Item], locked: dict[UUID, Locked]) -> SendFacts:
+        return await self._store.send_facts(
+            work.connection,
+            list({item.caller.session for item in batch}),
+            list({one.conversation.exhibitor for one in locked.values()}),
+            [item.key for item in batch],
+            [item.image for item in batch if item.image is not None],
+            work.now,
+        )
+
+
+class _Decisions:
+    """One batch being decided: survivors are numbered in the order they came, the others refused."""
+
+    def __init__(self, sender: Sender, work: Work, locked: dict[UUID, Locked], facts: SendFacts) -> None:
+        self.posting = sender._posting()
+        self.accepted: list[Accepted] = []
+        self._routing = sender._routing
+        self._work = work
+        self._locked = locked
+        self._facts = facts
+        self._now_ms = milliseconds(work.now)
+        self._results: list[tuple[_Item, Sent | FairwireError]] = []
+        self._own: dict[tuple[UUID, UUID], _Item] = {}
+        self._twins: dict[tuple[UUID, UUID], list[_Item]] = defaultdict(list)
+
+    async def take(self, item: _Item) -> None:
+        """Decide one message."""
+        try:
+            await self._take(item)
+        except FairwireError as error:
+            self._results.append((item, error))
+
+    async def _take(self, item: _Item) -> None:
+        if (first := self._own.get(item.key)) is not None:
+            if first.fingerprint != item.fingerprint:
+                raise Refused("cid_reused")
+            self._twins[item.key].append(item)
+            return
+        sender = self._sender(item)
+        if self._is_repeated(item):
+            return
+        locked = self._locked.get(item.conversation)
+        if locked is None:
+            raise Refused("not_found")
+        caller = _as_now(item.caller, sender)
+        check_may_write(caller, locked.conversation)
+        image = self._image(item)
+        await self._write(item, caller, locked, image)
+
+    def _sender(self, item: _Item) -> SenderFact:
+        """A6: the sender as it is now."""
+        fact = self._facts.senders.get(item.caller.session)
+        if fact is None or fact.revoked:
+            raise Refused("unauthenticated")
+        if fact.state != "active":
+            raise Refused("suspended")
+        return fact
+
+    def _is_repeated(self, item: _Item) -> bool:
+        """W7: the same cid and content answers as the first time; other content is an error."""
+        earlier = self._facts.earlier.get(item.key)
+        if earlier is None:
+            return False
+        if earlier.fingerprint != item.fingerprint.hex():
+            raise Refused("cid_reused")
+        item.context.duplicate()
+        sent = Sent(conversation=earlier.conversation, seq=earlier.seq, ts=milliseconds(earlier.at))
+        self._results.append((item, sent))
+        return True
+
+    def _image(self, item: _Item) -> ImageFact | None:
+        if item.image is None:
+            return None
+        fact = self._facts.images.get(item.image)
+        if fact is None or fact.owner != item.caller.account:
+            raise Refused("not_found", "No such uploaded image.", field="image")
+        return fact
+
+    async def _write(self, item: _Item, caller: Caller, locked: Locked, image: ImageFact | None) -> None:
+        conversation = locked.conversation
+        side = caller.side
+        assert side != "organiser"
+        if side == "buyer":
+            if not conversation.open:
+                await self._routing.reopen(
+                    self._work, self.posting, locked, caller, self._facts.team[conversation.exhibitor]
+                )
+            conversation.buyer_wrote(self._work.now)
+        else:
+            conversation.team_wrote()
+        post = Post(
+            conversation=conversation.id,
+            seq=conversation.next_seq(),
+            kind="text" if image is None else "image",
+            side=side,
+            sender=caller.account,
+            cid=item.cid,
+            text=item.text,
+            image=item.image,
+            flagged=item.flagged,
+            fingerprint=item.fingerprint,
+        )
+        team = self._facts.team[conversation.exhibitor].values()
+        kinds = reading_kinds(caller.table)
+        readers = [account.id for account in team if account.kind in kinds and account.state == "active"]
+        row = message_row(post, caller.name, self._work.now, image)
+        self.posting.say(locked, post, row, listeners_of(locked, readers), reader=caller.account)
+        self._own[item.key] = item
+        self._results.append((item, Sent(conversation=conversation.id, seq=post.seq, ts=self._now_ms)))
+        if item.text is not None:
+            self.accepted.append(Accepted(conversation.id, post.seq, conversation.exhibitor, item.text, self._now_ms))
+
+    def settle(self) -> None:
+        """After commit: everybody gets an answer."""
+        for item, result in self._results:
+            if isinstance(result, Sent):
+                _succeed(item, result)
+                for twin in self._twins.get(item.key, ()):
+                    twin.context.duplicate()
+                    _succeed(twin, result)
+            else:
+                _fail(item, result)
+
+
+def _as_now(caller: Caller, fact: SenderFact) -> Caller:
+    """The caller with what its account's row says now (A6)."""
+    same = (caller.kind, caller.name, caller.complete, caller.silenced)
+    if same == (fact.kind, fact.name, fact.complete, fact.silenced):
+        return caller
+    return caller.as_now(fact.kind, fact.name, complete=fact.complete, silenced=fact.silenced)
+
+
+def _succeed(item: _Item, sent: Sent) -> None:
+    if not item.outcome.done():
+        item.outcome.set_result(sent)
+
+
+def _fail(item: _Item, error: Exception) -> None:
+    if not item.outcome.done():
+        item.outcome.set_exception(error)
+        item.outcome.exception()  # retrieved: the caller may have gone away

@@ -1,0 +1,150 @@
+"""Rows of conversations, messages, transfers and receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from fairwire_server.chat.records import Earlier, ImageFact, Locked, Post, SenderFact, SendFacts, TeamFact
+from fairwire_server.chat.rules import Conversation
+from fairwire_server.database.pool import Connection
+from fairwire_server.database.queries import load_queries
+
+__all__ = ["ChatStore"]
+
+_SENDERS = msgspec.json.Decoder(tuple[SenderFact, ...] | None)
+_TEAM = msgspec.json.Decoder(tuple[TeamFact, ...] | None)
+_EARLIER = msgspec.json.Decoder(tuple[Earlier, ...] | None)
+_IMAGES = msgspec.json.Decoder(tuple[ImageFact, ...] | None)
+
+
+class ChatStore:
+    """Named queries over the tables of this capability."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(__package__)
+
+    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows of the query `name`."""
+        return await connection.fetch(self._sql[name], *args)
+
+    async def row(self, connection: Connection, name: str, *args: Any) -> asyncpg.Record | None:
+        """The first row of the query `name`."""
+        return await connection.fetchrow(self._sql[name], *args)
+
+    async def value(self, connection: Connection, name: str, *args: Any) -> Any:
+        """The first column of the first row of the query `name`."""
+        return await connection.fetchval(self._sql[name], *args)
+
+    async def run(self, connection: Connection, name: str, *args: Any) -> None:
+        """Run the query `name` for its effect."""
+        await connection.execute(self._sql[name], *args)
+
+    async def lock(self, connection: Connection, conversations: Iterable[UUID]) -> dict[UUID, Locked]:
+        """Lock conversations by ascending id; those that do not exist are left out."""
+        rows = await connection.fetch(self._sql["lock_conversations"], sorted(set(conversations)))
+        return {row["id"]: _locked(row) for row in rows}
+
+    async def send_facts(
+        self,
+        connection: Connection,
+        sessions: Sequence[UUID],
+        exhibitors: Sequence[UUID],
+        cids: Sequence[tuple[UUID, UUID]],
+        images: Sequence[UUID],
+        now: datetime,
+    ) -> SendFacts:
+        """What a batch is decided on; to be read after its conversations are locked."""
+        row = await connection.fetchrow(
+            self._sql["send_facts"],
+            sessions,
+            exhibitors,
+            [sender for sender, _ in cids],
+            [cid for _, cid in cids],
+            images,
+            now,
+        )
+        assert row is not None
+        team: dict[UUID, dict[UUID, TeamFact]] = {exhibitor: {} for exhibitor in exhibitors}
+        for fact in _TEAM.decode(row["team"] or "null") or ():
+            team[fact.exhibitor][fact.id] = fact
+        return SendFacts(
+            senders={fact.session: fact for fact in _SENDERS.decode(row["senders"] or "null") or ()},
+            team=team,
+            earlier={(fact.sender, fact.cid): fact for fact in _EARLIER.decode(row["earlier"] or "null") or ()},
+            images={fact.id: fact for fact in _IMAGES.decode(row["images"] or "null") or ()},
+        )
+
+    async def team(self, connection: Connection, exhibitor: UUID) -> dict[UUID, TeamFact]:
+        """An exhibitor's accounts by id."""
+        rows = await connection.fetch(self._sql["team"], [exhibitor])
+        return {
+            row["id"]: TeamFact(row["id"], row["exhibitor_id"], row["kind"], row["state"], row["name"]) for row in rows
+        }
+
+    async def insert_messages(self, connection: Connection, posts: Sequence[Post], now: datetime) -> None:
+        """Write numbered messages. Raises `ConstraintViolated("message_cid_unique")` for a cid used elsewhere."""
+        await connection.execute(
+            self._sql["insert_messages"],
+            [post.conversation for post in posts],
+            [post.seq for post in posts],
+            [post.kind for post in posts],
+            [post.side for post in posts],
+            [post.sender for post in posts],
+            [post.cid for post in posts],
+            [post.text for post in posts],
+            [post.image for post in posts],
+            [post.detail for post in posts],
+            [post.flagged for post in posts],
+            [post.fingerprint for post in posts],
+            now,
+        )
+
+    async def save(
+        self,
+        connection: Connection,
+        conversations: Sequence[Conversation],
+        moved: Mapping[tuple[UUID, UUID], tuple[int, int]],
+        images: Sequence[UUID],
+        now: datetime,
+    ) -> None:
+        """Save conversations, and for (conversation, account) the position of its newest message and how far it has read."""
+        await connection.execute(
+            self._sql["save_conversations"],
+            [c.id for c in conversations],
+            [c.last_seq for c in conversations],
+            [c.open for c in conversations],
+            [c.opened_at for c in conversations],
+            [c.unanswered_since for c in conversations],
+            [c.waiting_since for c in conversations],
+            [c.holder for c in conversations],
+            now,
+            [conversation for conversation, _ in moved],
+            [account for _, account in moved],
+            [pos for pos, _ in moved.values()],
+            [read for _, read in moved.values()],
+            images,
+        )
+
+
+def _locked(row: asyncpg.Record) -> Locked:
+    conversation = Conversation(
+        id=row["id"],
+        fair=row["fair_id"],
+        exhibitor=row["exhibitor_id"],
+        buyer=row["buyer_id"],
+        holder=row["holder_id"],
+        last_seq=row["last_seq"],
+        open=row["open"],
+        opened_at=row["opened_at"],
+        unanswered_since=row["unanswered_since"],
+        waiting_since=row["waiting_since"],
+        blocked_by_buyer=row["blocked_by_buyer"],
+        blocked_by_team=row["blocked_by_team"],
+    )
+    return Locked(conversation, row["buyer_last_pos"], row["holder_last_pos"])
