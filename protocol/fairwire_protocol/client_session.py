@@ -202,8 +202,11 @@ class ClientSession:
     def receive(self, data: bytes | str, now: float = 0.0) -> list[SessionEvent]:
         """Take one WebSocket message. Raises `Violation` when only a fresh socket helps; reconnect with `resume` then."""
         if isinstance(data, str) is self.codec.binary:
-            raise Violation(Close.MALFORMED, "the other kind of frames")
-        raw = data.encode() if isinstance(data, str) else data
+            raise Violation(Close.POSITION_LOST, "the other kind of frames")
+        try:
+            raw = data.encode() if isinstance(data, str) else data
+        except UnicodeEncodeError:  # as in ServerSession
+            raise Violation(Close.POSITION_LOST, "not UTF-8") from None
         try:
             frame = self.codec.decode_server_frame(raw)
         except FairwireError as error:

@@ -13,24 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 __all__ = ["Outbox", "Unsent"]
 
 T = TypeVar("T")
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS unsent (
-    position     INTEGER PRIMARY KEY AUTOINCREMENT,
-    account      TEXT NOT NULL,
-    cid          TEXT NOT NULL UNIQUE,
-    conversation TEXT NOT NULL,
-    kind         TEXT NOT NULL,
-    text         TEXT,
-    image        TEXT
-)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +39,14 @@ class Outbox:
 
     def __init__(self, path: Path | None, account: UUID) -> None:
         self._account = str(account)
+        self._queries = _queries()
         self._thread = ThreadPoolExecutor(1, "fairwire-outbox")
         self._database = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         if path is not None:
             path.chmod(0o600)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute(SCHEMA)
+        self._database.execute(self._queries["create"])
 
     async def add(self, message: Unsent) -> None:
         """Durable when this returns."""
@@ -70,15 +61,14 @@ class Outbox:
 
     async def remove(self, cid: UUID) -> None:
         """It was stored, or refused for good."""
-        await self._run(lambda: self._database.execute("DELETE FROM unsent WHERE cid = ?", (str(cid),)).close())
+        await self._run(lambda: self._database.execute(self._queries["remove"], (str(cid),)).close())
 
     async def all(self) -> list[Unsent]:
         """What is left from before, oldest first."""
         return await self._run(self._all)
 
     def _all(self) -> list[Unsent]:
-        statement = "SELECT cid, conversation, kind, text, image FROM unsent WHERE account = ? ORDER BY position"
-        with closing(self._database.execute(statement, (self._account,))) as rows:
+        with closing(self._database.execute(self._queries["all"], (self._account,))) as rows:
             return [
                 Unsent(UUID(cid), UUID(conversation), kind, text, UUID(image) if image else None)
                 for cid, conversation, kind, text, image in rows
@@ -91,3 +81,9 @@ class Outbox:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _queries() -> dict[str, str]:
+    """The named queries of `outbox.sql`."""
+    parts = files("fairwire").joinpath("outbox.sql").read_text(encoding="utf-8").split("\n-- ")[1:]
+    return {part.partition(":")[0]: part.partition("\n")[2].strip() for part in parts}
