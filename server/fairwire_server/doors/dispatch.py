@@ -17,6 +17,7 @@ from fairwire_protocol.errors import FairwireError, Refused, Unavailable
 from fairwire_protocol.operations import Operation
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.context import Context
+from fairwire_server.doors.addresses import limit_key
 from fairwire_server.doors.limits import Limits
 from fairwire_server.observe import CORRELATION, Metrics
 from fairwire_server.registry import Bound, Registry
@@ -70,7 +71,7 @@ class Dispatch:
         operation = lane.operation
         try:
             if operation.anonymous:
-                self._address_limits.check(context.address, operation.rate)
+                self._address_limits.check(limit_key(context.address), operation.rate)
             elif caller is None:
                 raise Refused("unauthenticated")
             else:

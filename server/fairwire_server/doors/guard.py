@@ -1,0 +1,145 @@
+"""What holds for every HTTP answer: a correlation id, the Origin list, security headers, and errors of one shape.
+
+An error is `{"error": {code, message, …}}` with the code's status (`errors.CODES`); a fault of ours says `internal` and the
+id under which the log has the traceback. A browser's Origin must be on an exact list, also before a WebSocket opens; no
+Origin at all is fine (W1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from fairwire_protocol.errors import FairwireError, Refused, Unavailable
+from fairwire_server.doors.addresses import client_address
+from fairwire_server.observe import CORRELATION, Metrics, new_correlation
+from fairwire_server.settings import Network, Settings
+
+__all__ = ["ADDRESS", "CORRELATION_ID", "SECURITY_HEADERS", "allowed_origins", "error_body", "guard", "set_headers"]
+
+CORRELATION_ID: Final = web.RequestKey("correlation", str)
+ADDRESS: Final = web.RequestKey("address", str)
+ALLOWED_ORIGIN: Final[web.RequestKey[str | None]] = web.RequestKey("allowed_origin")
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every answer; a page replaces the policy by one that lets its own style and script in."""
+
+_EXPOSED: Final = "Idempotency-Replayed, Retry-After, X-Correlation-Id"
+_PREFLIGHT: Final[Mapping[str, str]] = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
+    "Access-Control-Max-Age": "600",
+}
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def allowed_origins(settings: Settings, port: int) -> frozenset[str]:
+    """Exactly the Origins that are let in: those set, and the server's own, by every name of this machine if it is local."""
+    own = {settings.public_url} if settings.public_url else {f"http://{settings.host}:{port}"}
+    if not settings.public_url and settings.host in _LOOPBACK:
+        own |= {f"http://{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+    return frozenset(own) | frozenset(settings.allowed_origins)
+
+
+def guard(*, origins: frozenset[str], trusted_proxies: Sequence[Network], metrics: Metrics) -> Middleware:
+    """The outermost middleware of the main app."""
+    log = structlog.get_logger("http")
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        correlation = new_correlation()
+        outer = CORRELATION.set(correlation)
+        request[CORRELATION_ID] = correlation
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        request[ADDRESS] = client_address(request.remote, forwarded, trusted_proxies)
+        origin = request.headers.get("Origin")
+        try:
+            response = await _answered(request, handler, origin, origins)
+        except FairwireError as error:
+            response = _refusal(error, correlation)
+        except web.HTTPException as error:
+            response = _of_router(error, correlation)
+        except Exception:
+            log.exception("fault", method=request.method, path=request.path)
+            response = _refusal(Unavailable("internal"), correlation)
+        finally:
+            CORRELATION.reset(outer)
+        metrics.http_requests[response.status] += 1
+        return response
+
+    return guarded
+
+
+async def _answered(
+    request: web.Request, handler: Handler, origin: str | None, origins: frozenset[str]
+) -> web.StreamResponse:
+    if origin is not None and origin not in origins:
+        raise Refused("forbidden", "This Origin is not on the server's list.")
+    request[ALLOWED_ORIGIN] = origin
+    if origin is not None and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        return web.Response(status=204, headers=_PREFLIGHT)
+    return await handler(request)
+
+
+async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal on_response_prepare: security headers that the answer does not set itself, and those of CORS."""
+    response.headers["Vary"] = "Origin"
+    if (correlation := request.get(CORRELATION_ID)) is not None:
+        response.headers["X-Correlation-Id"] = correlation
+    if (origin := request.get(ALLOWED_ORIGIN)) is not None:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def error_body(error: FairwireError, correlation: str | None) -> bytes:
+    """`{"error": …}` with what is known."""
+    shown: dict[str, object] = {"code": error.code, "message": error.message}
+    known = {
+        "field": error.field,
+        "retry_after_ms": error.retry_after_ms,
+        "detail": error.detail,
+        "correlation": correlation,
+    }
+    shown |= {name: value for name, value in known.items() if value is not None}
+    return msgspec.json.encode({"error": shown})
+
+
+def _refusal(error: FairwireError, correlation: str, status: int | None = None) -> web.Response:
+    response = web.Response(
+        status=status or error.status, body=error_body(error, correlation), content_type="application/json"
+    )
+    if error.retry_after_ms is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_ms / 1000)))
+    if response.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _of_router(error: web.HTTPException, correlation: str) -> web.StreamResponse:
+    """aiohttp's own answers: no such path, no such method, or one of its limits."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        response = _refusal(Refused("unknown_operation", f"{error.method} is not done here."), correlation, 405)
+        response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        return response
+    if error.status == 404:
+        return _refusal(Refused("unknown_operation", "There is nothing at this path."), correlation)
+    if error.status < 400:
+        return error
+    code = "too_large" if error.status == 413 else "malformed"
+    return _refusal(Refused(code, error.reason), correlation, error.status)
