@@ -19,7 +19,7 @@ from fairwire_server.settings import SettingsError, help_text
 __all__ = ["main"]
 
 ORDER: Final = ("serve", "migrate", "import", "demo", "organiser", "token", "epoch", "openapi", "asyncapi")
-SHARED: Final = {"common"}
+SHARED: Final = {"common", "import_output"}
 
 
 class SettingsFault(click.ClickException):
