@@ -102,6 +102,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions_max: Annotated[int, _doc("Presence subscriptions of a socket (W10).", 1)] = 50
     in_flight_max: Annotated[int, _doc("Requests of a socket in work at once (W8).", 1)] = 8
 
+    # rates
+    rate_factor: Annotated[
+        float, _doc("Scales every rate limit of doors/limits.py; 0 turns them off (benches).", 0, 1e6)
+    ] = 1.0
+
     # mail
     smtp_host: Annotated[str, _doc("Mail server; empty: mail is shown on the local outbox page.")] = ""
     smtp_port: Annotated[int, _doc("Port of the mail server.", 1, 65535)] = 587

@@ -17,7 +17,7 @@ from typing import Final
 import asyncpg
 from asyncpg import exceptions as pg
 
-from fairwire_protocol.errors import Unavailable
+from fairwire_protocol.errors import Refused, Unavailable
 
 __all__ = ["ConstraintViolated", "DatabaseError", "DatabaseRefused", "OutcomeUnknown", "translated"]
 
@@ -37,6 +37,9 @@ TEMPORARY: Final[tuple[tuple[tuple[type[BaseException], ...], str, int], ...]] =
     ((pg.PostgresConnectionError, pg.OperatorInterventionError, pg.InsufficientResourcesError), "busy", 1000),
     ((OSError, TimeoutError), "busy", 1000),
 )
+
+# U+0000: PostgreSQL has no place for it, in text or in jsonb. Here once, since any text a client sends may hold it.
+UNSTORABLE: Final = (pg.CharacterNotInRepertoireError, pg.UntranslatableCharacterError)
 
 # Errors of COMMIT itself that say for certain that nothing was written.
 SURELY_ROLLED_BACK: Final = (
@@ -76,6 +79,8 @@ def translated(error: BaseException, *, committing: bool = False, connection_los
     for kinds, code, retry_after_ms in TEMPORARY:
         if isinstance(error, kinds):
             return Unavailable(code, retry_after_ms=retry_after_ms)
+    if isinstance(error, UNSTORABLE):
+        return Refused("invalid", "A text holds a character that cannot be stored (U+0000).")
     # asyncpg calls both misuse and "connection is closed" an InterfaceError; the connection itself tells them apart.
     if connection_lost and isinstance(error, asyncpg.InterfaceError):
         return Unavailable("busy", retry_after_ms=1000)
