@@ -6,12 +6,11 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from fairwire_protocol.errors import Refused
 from fairwire_server.accounts.rules import Caller, Scope, effective_table
-from fairwire_server.accounts.store import AccountStore
+from fairwire_server.accounts.store import AccountStore, CallerRow
 from fairwire_server.database.work import Work
 
 __all__ = ["Callers", "capabilities_of"]
@@ -41,21 +40,21 @@ class Callers:
         return await self.find(work, caller.session)
 
 
-def _caller(row: asyncpg.Record, now: datetime) -> Caller:
-    if row["revoked_at"] is not None or row["expires_at"] <= now:
-        raise Refused("unauthenticated", "The session is over; sign in again.")
-    if row["state"] != "active":
+def _caller(row: CallerRow, now: datetime) -> Caller:
+    # The account first: somebody suspended is told so, although its sessions are over too.
+    if row.state in ("suspended", "disabled"):
         raise Refused("suspended")
-    silenced = row["silenced_until"]
+    if row.state != "active" or row.revoked_at is not None or row.expires_at <= now:
+        raise Refused("unauthenticated", "The session is over; sign in again.")
     return Caller(
-        account=row["id"],
-        fair=row["fair_id"],
-        kind=row["kind"],
-        name=row["name"],
-        session=row["session_id"],
-        device=row["device_id"],
-        exhibitor=row["exhibitor_id"],
-        complete=row["complete"],
-        silenced=silenced is not None and silenced > now,
-        table=capabilities_of(row["capabilities"]),
+        account=row.id,
+        fair=row.fair_id,
+        kind=row.kind,
+        name=row.name,
+        session=row.session_id,
+        device=row.device_id,
+        exhibitor=row.exhibitor_id,
+        complete=row.complete,
+        silenced=row.silenced_until is not None and row.silenced_until > now,
+        table=capabilities_of(row.capabilities),
     )

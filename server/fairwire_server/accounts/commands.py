@@ -61,9 +61,7 @@ class Commands:
             if not fresh:
                 return await self._earlier(work, caller, context, operation, print_)
             reply = await apply(work, caller)
-            await self._store.keep_result(
-                work.connection, caller.account, context.cid, msgspec.msgpack.encode(reply)
-            )
+            await self._store.keep_result(work.connection, caller.account, context.cid, msgspec.msgpack.encode(reply))
             return reply
 
     async def _earlier(
@@ -73,7 +71,7 @@ class Commands:
         row = await self._store.command_result(work.connection, caller.account, context.cid)
         if row is None:  # the twin we waited for was refused in between
             raise Unavailable(retry_after_ms=50)
-        if row["operation"] != operation.name or row["fingerprint"] != print_:
+        if row.operation != operation.name or row.fingerprint != print_:
             raise Refused("cid_reused")
         context.duplicate()
-        return msgspec.msgpack.decode(row["reply"], type=operation.reply)
+        return msgspec.msgpack.decode(row.reply, type=operation.reply)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-__all__ = ["DEFAULT_PROFILE_FIELDS", "missing_fields"]
+__all__ = ["DEFAULT_PROFILE_FIELDS", "changed_profile", "missing_fields"]
 
 DEFAULT_PROFILE_FIELDS: Final[tuple[str, ...]] = ("full_name", "company", "country", "interests")
 """What a fair asks for whose settings say nothing."""
@@ -20,6 +20,12 @@ def missing_fields(
 ) -> tuple[str, ...]:
     """The fields still to fill, in the fair's order; complete means none. White space fills nothing."""
     return tuple(name for name in profile_fields if not _filled(name, country, interests, profile))
+
+
+def changed_profile(before: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+    """The profile with the changes on top: a field set to nothing, or to white space, is emptied; one left out stays."""
+    after = {**before, **{name: text.strip() for name, text in changes.items()}}
+    return {name: text for name, text in after.items() if text}
 
 
 def _filled(name: str, country: str | None, interests: Collection[str], profile: Mapping[str, str]) -> bool:

@@ -27,3 +27,93 @@ UPDATE command_result SET reply = $3 WHERE account_id = $1 AND cid = $2;
 -- name: forget_results
 -- Results are kept 24 h (W7).
 DELETE FROM command_result WHERE created_at < $1;
+
+-- name: account
+-- One account as its views need it.
+SELECT * FROM account_full WHERE id = $1;
+
+-- name: lock_account
+-- State and password of an account that is about to get a session or to change; whoever suspends it or sets its password waits.
+SELECT state, password_hash FROM account WHERE id = $1 FOR NO KEY UPDATE;
+
+-- name: password
+-- What a typed password is compared with.
+SELECT password_hash FROM account WHERE id = $1;
+
+-- name: set_person
+-- What an account says of itself (A9); the words of its name are what it is found by (C15).
+UPDATE account SET name = $2, name_tokens = $3::text::tsvector, language = $4, time_zone = $5 WHERE id = $1;
+
+-- name: set_password
+-- A password of the account's own or of its main's choice.
+UPDATE account SET password_hash = $2 WHERE id = $1;
+
+-- name: set_mobile
+-- A number that its owner has just proved to read (A8).
+UPDATE account SET mobile = $2, mobile_verified_at = $3 WHERE id = $1;
+
+-- name: set_email
+-- As set_mobile.
+UPDATE account SET email = $2, email_verified_at = $3 WHERE id = $1;
+
+-- name: set_profile
+-- A buyer's profile, and whether it is complete (A3).
+UPDATE buyer SET role = $2, country = $3, interests = $4, profile = $5, complete = $6 WHERE account_id = $1;
+
+-- name: credentials
+-- Who signs in by a login, and whether it has signed in on that device before.
+SELECT a.id, a.state, a.password_hash,
+       EXISTS (SELECT FROM session s WHERE s.account_id = a.id AND s.device_id = $3
+               AND (s.revoked_at IS NULL OR s.revoked_for = 'signed_out')) AS known_device
+FROM fair f JOIN account a ON a.fair_id = f.id
+WHERE f.code = $1 AND a.login = $2;
+
+-- name: credentials_by_address
+-- As credentials, by a verified address (A9).
+SELECT a.id, a.state, a.password_hash,
+       EXISTS (SELECT FROM session s WHERE s.account_id = a.id AND s.device_id = $3
+               AND (s.revoked_at IS NULL OR s.revoked_for = 'signed_out')) AS known_device
+FROM fair f JOIN account a ON a.fair_id = f.id
+WHERE f.code = $1
+  AND ((a.email = $2 AND a.email_verified_at IS NOT NULL) OR (a.mobile = $2 AND a.mobile_verified_at IS NOT NULL));
+
+-- name: insert_account
+-- A new account; its login is free, or the constraint says so.
+INSERT INTO account (id, fair_id, exhibitor_id, kind, login, name, name_tokens, password_hash, language, mobile, email, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::tsvector, $8, $9, $10, $11, $12);
+
+-- name: insert_buyer
+-- What only buyers have.
+INSERT INTO buyer (account_id, role, country, interests, profile, complete) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: audit
+-- Who did what to whom (A4).
+INSERT INTO audit (id, fair_id, actor_id, action, subject_id, detail, at) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: create_installation
+-- Once per database: the secret everything is signed with unless the settings give one.
+INSERT INTO installation (secret, demo) VALUES ($1, $2) ON CONFLICT (only_row) DO NOTHING;
+
+-- name: installation
+-- What the database remembers of the installation.
+SELECT secret, demo FROM installation;
+
+-- name: account_by_login
+-- One account of the fair of that code.
+SELECT x.* FROM fair f JOIN account a ON a.fair_id = f.id JOIN account_full x ON x.id = a.id WHERE f.code = $1 AND a.login = $2;
+
+-- name: confirm_mobile
+-- A number proved in passing, unless another account of the fair has proved it before.
+UPDATE account a SET mobile_verified_at = $3
+WHERE a.id = $1 AND a.mobile = $2 AND NOT EXISTS (
+    SELECT FROM account o WHERE o.fair_id = a.fair_id AND o.mobile = $2 AND o.mobile_verified_at IS NOT NULL);
+
+-- name: confirm_email
+-- As confirm_mobile.
+UPDATE account a SET email_verified_at = $3
+WHERE a.id = $1 AND a.email = $2 AND NOT EXISTS (
+    SELECT FROM account o WHERE o.fair_id = a.fair_id AND o.email = $2 AND o.email_verified_at IS NOT NULL);
+
+-- name: fair_for_registration
+-- The fair of a code and whether it takes registrations.
+SELECT id, settings FROM fair WHERE code = $1;

@@ -20,7 +20,7 @@ CREATE TABLE fair (
     time_zone       text NOT NULL DEFAULT 'Asia/Shanghai',
     opens_at        timestamptz NOT NULL,
     closes_at       timestamptz NOT NULL,
-    settings        jsonb NOT NULL DEFAULT '{}',      -- sub_account_limit, profile_fields, waiting_minutes, routing (see accounts/settings)
+    settings        jsonb NOT NULL DEFAULT '{}',      -- sub_account_limit, profile_fields, waiting_minutes, routing (see accounts/fair_settings.py)
     capabilities    jsonb NOT NULL DEFAULT '{}',      -- A7: differences from the default table
     created_at      timestamptz NOT NULL,
     CONSTRAINT fair_opens_before_it_closes CHECK (opens_at < closes_at)
@@ -324,6 +324,7 @@ CREATE TABLE message (
     image_id        uuid REFERENCES image,
     detail          jsonb,                            -- a card's or a transfer's facts
     flagged         boolean NOT NULL DEFAULT false,   -- C18: the keyword list said `flag`
+    fingerprint     bytea,                            -- what another command of this cid must equal (W7); null for system kinds
     at              timestamptz NOT NULL,
     recalled_at     timestamptz,
     PRIMARY KEY (conversation_id, seq),

@@ -1,0 +1,187 @@
+"""Sign-in throttling per account, per address and globally, that never locks the victim out (issue, point 4).
+
+Guesses are slowed down where they come from: failures count for the pair (login, network), each pair for itself, so somebody
+who guesses from elsewhere costs the owner nothing. A device that has signed in to the account before is its own pair, so not
+even somebody in the same hall behind the same address stands in its way. Beside that, each network may fail and try only so
+often over all logins, an account may be failed only so often from devices it does not know, and everybody together has a
+pace. Signing in by a code (A9) is counted apart from passwords, and so stays open while a password is being guessed.
+
+All state is in memory and bounded: the longest untouched is forgotten first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Generic, TypeVar
+
+import msgspec
+
+from fairwire_protocol.errors import Unavailable
+from fairwire_server.accounts.throttle_rules import Backoff, Failures, Pace, network_of
+from fairwire_server.clock import Clock
+
+__all__ = ["Lane", "SignInLimits", "Throttle"]
+
+State = TypeVar("State")
+
+
+class SignInLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Whole halls stand behind one address, so a network's own limits are wide."""
+
+    guesses: Backoff = Backoff(free=10, first=1.0, longest=900.0, forget=3600.0)
+    """Per (login, network), and per device that the account knows."""
+    account_failures: Pace = Pace(10.0, 100)
+    """Per account, from devices it does not know."""
+    network_failures: Pace = Pace(2.0, 60)
+    network_tries: Pace = Pace(0.05, 300)
+    global_tries: Pace = Pace(0.01, 600)
+    registrations: Pace = Pace(1.0, 100)
+    """Per network."""
+    codes_to_address: Pace = Pace(60.0, 3)
+    codes_from_network: Pace = Pace(2.0, 60)
+    entries: int = 50_000
+    """Of each table, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Where one try counts."""
+
+    pair: bytes
+    account: bytes
+    network: bytes
+    known: bool
+    """Whether it comes from a device that the account knows."""
+
+
+class _Table(Generic[State]):
+    """States by key; the longest untouched goes first."""
+
+    def __init__(self, entries: int, fresh: State) -> None:
+        self._entries = entries
+        self._fresh = fresh
+        self._states: OrderedDict[bytes, State] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def get(self, key: bytes) -> State:
+        return self._states.get(key, self._fresh)
+
+    def put(self, key: bytes, state: State) -> None:
+        self._states[key] = state
+        self._states.move_to_end(key)
+        if len(self._states) > self._entries:
+            self._states.popitem(last=False)
+
+    def drop(self, key: bytes) -> None:
+        self._states.pop(key, None)
+
+    def trim(self, forgettable: Callable[[State], bool]) -> None:
+        for key in [key for key, state in self._states.items() if forgettable(state)]:
+            del self._states[key]
+
+
+class Throttle:
+    """Who may try now. Every refusal is `rate_limited` with the time to come back."""
+
+    def __init__(self, clock: Clock, limits: SignInLimits | None = None) -> None:
+        self._clock = clock
+        self._limits = limits = limits or SignInLimits()
+        self._guesses = _Table(limits.entries, Failures())
+        self._paces: dict[str, _Table[float]] = {}
+        for name in ("account", "network", "tries", "registrations", "codes", "senders", "global"):
+            self._paces[name] = _Table(limits.entries, 0.0)
+
+    def attempt(self, address: str) -> None:
+        """A try arrives, for whatever account; before anything is looked up."""
+        self._spend("tries", _key(network_of(address)), self._limits.network_tries)
+        self._spend("global", b"", self._limits.global_tries)
+
+    def enter(self, kind: str, login: str, address: str, device: str | None) -> Lane:
+        """A try begins; it counts as failed until `succeeded` or `withdraw`, so that parallel tries count too.
+
+        `kind` keeps passwords and codes apart; `device` is given when the account knows it.
+        """
+        now = self._clock.monotonic()
+        network = _key(network_of(address))
+        account = _key(kind, login)
+        pair = _key(kind, login, "device", device) if device is not None else _key(kind, login, network_of(address))
+        before = self._guesses.get(pair)
+        if self._limits.guesses.forgettable(before, now):
+            before = Failures()
+        wait = self._limits.guesses.wait(before, now)
+        if device is None:
+            wait = max(
+                wait,
+                self._limits.account_failures.wait(self._paces["account"].get(account), now),
+                self._limits.network_failures.wait(self._paces["network"].get(network), now),
+            )
+        _refuse_for(wait)
+        self._guesses.put(pair, self._limits.guesses.after_failure(before, now))
+        return Lane(pair, account, network, device is not None)
+
+    def succeeded(self, lane: Lane) -> None:
+        """The try was right: the pair starts afresh."""
+        self._guesses.drop(lane.pair)
+
+    def failed(self, lane: Lane) -> None:
+        """The try was wrong; `enter` has counted it for the pair already."""
+        if lane.known:
+            return
+        now = self._clock.monotonic()
+        for name, key, pace in (
+            ("account", lane.account, self._limits.account_failures),
+            ("network", lane.network, self._limits.network_failures),
+        ):
+            table = self._paces[name]
+            table.put(key, pace.spend(table.get(key), now))
+
+    def withdraw(self, lane: Lane) -> None:
+        """The try was not decided (the server was busy): as if it had never begun."""
+        counted = self._guesses.get(lane.pair)
+        if counted.count:
+            self._guesses.put(lane.pair, Failures(counted.count - 1, counted.last))
+
+    def register(self, address: str) -> None:
+        """A buyer registers."""
+        self._spend("registrations", _key(network_of(address)), self._limits.registrations)
+
+    def send_code(self, receiver: str, address: str) -> None:
+        """A code is asked for. `receiver` is what was typed or is known: the answer must not tell whether it exists."""
+        receiver_key, network = _key(receiver), _key(network_of(address))
+        now = self._clock.monotonic()
+        _refuse_for(self._limits.codes_to_address.wait(self._paces["codes"].get(receiver_key), now))
+        self._spend("senders", network, self._limits.codes_from_network)
+        self._spend("codes", receiver_key, self._limits.codes_to_address)
+
+    def sweep(self) -> None:
+        """Forget what would change nothing; from time to time."""
+        now = self._clock.monotonic()
+        self._guesses.trim(lambda failures: self._limits.guesses.forgettable(failures, now))
+        for table in self._paces.values():
+            table.trim(lambda due: due <= now)
+
+    def __len__(self) -> int:
+        return len(self._guesses) + sum(map(len, self._paces.values()))
+
+    def _spend(self, name: str, key: bytes, pace: Pace) -> None:
+        now = self._clock.monotonic()
+        table = self._paces[name]
+        due = table.get(key)
+        _refuse_for(pace.wait(due, now))
+        table.put(key, pace.spend(due, now))
+
+
+def _refuse_for(wait: float) -> None:
+    if wait > 0:
+        raise Unavailable("rate_limited", retry_after_ms=math.ceil(wait * 1000))
+
+
+def _key(*parts: str) -> bytes:
+    """Bounded, whatever a stranger sends as a login."""
+    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,72 @@
+"""An account as itself and as its colleagues see it, from one row, so that replies, snapshot and events agree (W5)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fairwire_protocol.models import Account
+from fairwire_server.accounts.callers import capabilities_of
+from fairwire_server.accounts.fair_settings import fair_settings
+from fairwire_server.accounts.profile_rules import missing_fields
+from fairwire_server.accounts.store import AccountRow
+
+__all__ = ["colleague", "missing_of", "own_account", "profile_of"]
+
+
+def own_account(row: AccountRow) -> Account:
+    """Everything an account may know of itself: also the snapshot's and the welcome's `account`."""
+    table = capabilities_of(row.capabilities).get(row.kind, {})
+    return msgspec.structs.replace(
+        colleague(row, contact_data=True),
+        role=row.role,
+        complete=row.complete,
+        missing=missing_of(row),
+        country=row.country,
+        interests=tuple(row.interests or ()),
+        profile=profile_of(row),
+        capabilities={capability: scope for capability, scope in table.items() if scope != "no"},
+    )
+
+
+def colleague(row: AccountRow, *, contact_data: bool) -> Account:
+    """An account in its team's list; login, number and email only for those who manage it."""
+    account = Account(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        state=row.state,
+        exhibitor=row.exhibitor_id,
+        department=row.department_id,
+        language=row.language,
+        time_zone=row.time_zone,
+    )
+    if not contact_data:
+        return account
+    return msgspec.structs.replace(
+        account,
+        login=row.login,
+        mobile=row.mobile,
+        mobile_verified=row.mobile_verified,
+        email=row.email,
+        email_verified=row.email_verified,
+    )
+
+
+def profile_of(row: AccountRow) -> dict[str, str]:
+    """A buyer's profile as it is stored."""
+    return msgspec.json.decode(row.profile, type=dict[str, str]) if row.profile else {}
+
+
+def missing_of(row: AccountRow) -> tuple[str, ...]:
+    """What a buyer's profile still lacks (A3). A known company and verified addresses need not be typed in again."""
+    if row.kind != "buyer":
+        return ()
+    profile = profile_of(row)
+    for name, known in (
+        ("company", row.company),
+        ("email", row.email if row.email_verified else None),
+        ("mobile", row.mobile if row.mobile_verified else None),
+    ):
+        if known:
+            profile.setdefault(name, known)
+    return missing_fields(fair_settings(row.settings).profile_fields, row.country, row.interests or (), profile)
