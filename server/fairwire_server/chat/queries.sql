@@ -238,3 +238,22 @@ UPDATE conversation SET open = $2, unanswered_since = $3, waiting_since = $4 WHE
 -- name: capabilities_of_fair
 -- The fair's differences from the default capability table (A7).
 SELECT capabilities FROM fair WHERE id = $1;
+
+-- name: snapshot_messages
+-- Part of the first state: the newest messages of the newest open chats (W5). $4 chats, $5 messages of each.
+SELECT row_to_json(m)
+FROM (SELECT c.id FROM participant p JOIN conversation c ON c.id = p.conversation_id
+      WHERE p.account_id = $1 AND p.readable_to IS NULL AND p.last_pos > 0 AND c.open
+      ORDER BY p.last_pos DESC LIMIT $4) chats
+CROSS JOIN LATERAL (SELECT * FROM message_full f WHERE f.conversation_id = chats.id ORDER BY f.seq DESC LIMIT $5) m;
+
+-- name: snapshot_offers
+-- Part of the first state: ask-first transfers that wait for an answer, as their parties see them (C8).
+SELECT json_build_object('id', o.id, 'conversation', o.conversation_id, 'expires_at', o.expires_at, 'note', o.note,
+    'from_id', o.from_id, 'from_name', f.name, 'to_id', o.to_id, 'to_name', t.name,
+    'entry', (SELECT e FROM entry_rows($1, ARRAY[o.conversation_id]) e))
+FROM transfer_offer o
+JOIN conversation c ON c.id = o.conversation_id
+JOIN account f ON f.id = o.from_id
+JOIN account t ON t.id = o.to_id
+WHERE o.outcome IS NULL AND $1 IN (o.from_id, o.to_id, c.holder_id);

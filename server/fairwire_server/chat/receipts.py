@@ -63,7 +63,7 @@ class Receipts:
         if not sight.participates:
             return Empty()
         if len(self._pending) >= PENDING_MAX:
-            raise Unavailable()
+            raise Unavailable
         key = (sight.conversation, caller.account)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(done)

@@ -99,3 +99,15 @@ WHERE c.buyer_id = $1;
 SELECT id FROM account WHERE exhibitor_id = $1 AND state = 'active' AND id <> $2
 UNION
 SELECT buyer_id FROM conversation WHERE holder_id = $2;
+
+-- name: snapshot_recent
+-- Part of the first state: the recent list (W5). $2 is the fair, $3 the list's length.
+SELECT entry_rows($1, ARRAY(
+    SELECT p.conversation_id FROM participant p
+    LEFT JOIN contact_mark k ON k.account_id = p.account_id AND k.conversation_id = p.conversation_id
+    WHERE p.account_id = $1 AND p.last_pos > 0
+    ORDER BY k.pinned_at IS NULL, p.last_pos DESC LIMIT $3));
+
+-- name: snapshot_starred
+-- Part of the first state: ids of starred conversations, also those beyond the recent list (K3).
+SELECT to_json(conversation_id) FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL;

@@ -86,3 +86,8 @@ DELETE FROM account_event WHERE at < $1;
 -- name: prune_fair
 -- As prune, for the fair streams.
 DELETE FROM fair_event WHERE at < $1;
+
+-- name: snapshot_head
+-- The positions that a first state belongs to (W5).
+SELECT s.epoch, s.pos, f.epoch AS fair_epoch, f.pos AS fair_pos
+FROM account_stream s, fair_stream f WHERE s.account_id = $1 AND f.fair_id = $2;

@@ -1,0 +1,414 @@
+"""The WebSocket door: handshake, reading, and calls in flight (W1, W8, W12, W13).
+
+Receiving goes through aiohttp, sending past it: the hub hands whole frames to the transport. A socket may have a few calls in
+flight, at most one that writes per conversation; beyond that it is simply not read, and TCP tells the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid4
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from fairwire_protocol import frames
+from fairwire_protocol.codec import CODECS, PROTOCOL, Codec
+from fairwire_protocol.errors import Close, FairwireError
+from fairwire_protocol.models import Account, Limits
+from fairwire_protocol.session import FRAME_BYTES, FrameRefused, ServerSession, Violation
+from fairwire_server.accounts.rules import Caller
+from fairwire_server.clock import Clock, milliseconds
+from fairwire_server.context import Context
+from fairwire_server.doors.dispatch import Dispatch
+from fairwire_server.observe import Metrics
+
+if TYPE_CHECKING:  # shells are strangers to each other; compose introduces them
+    from fairwire_server.hub.hub import Hub
+    from fairwire_server.hub.socket import QueueLimits, Socket
+    from fairwire_server.hub.sync import Sync
+
+__all__ = ["Authenticated", "SocketDoor", "SocketSettings"]
+
+CAPABILITIES: Final = ("snapshot", "resume", "presence")
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Who opens a socket, and until when its token lasts."""
+
+    caller: Caller
+    account: Account
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketSettings:
+    """Limits of this door, told in `welcome` (W15)."""
+
+    limits: Limits
+    queue: QueueLimits
+    beat: frames.BeatPlan
+    first_frame_s: float
+    build: str
+
+
+class _Link:
+    """The connection below a hub socket: aiohttp's transport, and aiohttp itself for the closing handshake."""
+
+    __slots__ = ("_protocol", "_response", "_transport", "_writer", "write")
+
+    def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
+        transport = request.transport
+        assert transport is not None
+        self._transport = transport
+        self._protocol = request.protocol
+        self._writer = request.writer
+        self._response = response
+        self.write = transport.write
+
+    def paused(self) -> bool:
+        return self._protocol.writing_paused
+
+    async def drained(self) -> None:
+        await self._writer.drain()
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._response.close(code=code, message=reason.encode()[:120])
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
+class SocketDoor:
+    """The handler of `/v1/socket`."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        sync: Sync,
+        dispatch: Dispatch,
+        authenticate: Callable[[str], Awaitable[Authenticated]],
+        make_socket: Callable[..., Socket],
+        received: Callable[[UUID, dict[UUID, int]], None],
+        clock: Clock,
+        metrics: Metrics,
+        settings: SocketSettings,
+        address_of: Callable[[web.Request], str],
+    ) -> None:
+        self._hub = hub
+        self._sync = sync
+        self._dispatch = dispatch
+        self._authenticate = authenticate
+        self._make_socket = make_socket
+        self._received = received
+        self._clock = clock
+        self._metrics = metrics
+        self._settings = settings
+        self._address_of = address_of
+        self._numbers = count(1)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One connection from its handshake to its end."""
+        response = web.WebSocketResponse(
+            protocols=tuple(CODECS), compress=False, max_msg_size=FRAME_BYTES, autoping=True, timeout=3.0
+        )
+        if not response.can_prepare(request):
+            raise web.HTTPBadRequest(text="This is a WebSocket address.")
+        await response.prepare(request)
+        codec = CODECS.get(response.ws_protocol or "")
+        if codec is None:
+            await response.close(code=Close.PROTOCOL_NOT_SPOKEN, message=b"offer a fairwire.v1 subprotocol")
+            return response
+        if self._hub.draining:
+            await response.close(code=Close.GOING_AWAY, message=b"draining")
+            return response
+        connection = _Connection(self, request, response, codec)
+        try:
+            await connection.run()
+        finally:
+            await connection.end()
+        return response
+
+
+class _Connection:
+    """One socket's reading side."""
+
+    def __init__(self, door: SocketDoor, request: web.Request, response: web.WebSocketResponse, codec: Codec) -> None:
+        self._door = door
+        self._request = request
+        self._response = response
+        self._codec = codec
+        self._session = ServerSession(codec, protocol=(PROTOCOL, PROTOCOL))
+        self._address = door._address_of(request)
+        self._socket: Socket | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._writing: dict[UUID, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Hello, then frames until the connection ends."""
+        try:
+            async with asyncio.timeout(self._door._settings.first_frame_s):
+                first = await self._frame()
+        except TimeoutError:
+            await self._turn_away(Close.MALFORMED, "no hello in time")
+            return
+        except Violation as violation:
+            await self._turn_away(violation.close, violation.reason)
+            return
+        if not isinstance(first, frames.Hello):
+            return
+        if not await self._welcome(first):
+            return
+        while True:
+            try:
+                frame = await self._frame()
+                if frame is None:
+                    return
+                await self._take(frame)
+            except Violation as violation:
+                self._open.close(violation.close, violation.reason)
+                return
+            except FrameRefused as error:
+                self._door._metrics.frames_refused[error.code] += 1
+                self._open.send(_error(self._codec, error, error.cid, None))
+
+    @property
+    def _open(self) -> Socket:
+        assert self._socket is not None
+        return self._socket
+
+    async def _frame(self) -> frames.ClientFrame | None:
+        """The next frame, None at the end of the connection. Raises `FrameRefused` and `Violation`."""
+        message = await self._response.receive()
+        if message.type is not WSMsgType.BINARY and message.type is not WSMsgType.TEXT:
+            return None
+        metrics, socket = self._door._metrics, self._socket
+        metrics.frames_in += 1
+        metrics.bytes_in += len(message.data)
+        if socket is not None:
+            socket.heard_at = self._door._clock.monotonic()
+            socket.beat_at = None
+        return self._session.receive(message.data)
+
+    async def _welcome(self, hello: frames.Hello) -> bool:
+        door = self._door
+        try:
+            who = await door._authenticate(hello.token)
+        except FairwireError as error:
+            await self._turn_away(_close_of(error), error.message, error.retry_after_ms)
+            return False
+        now = door._clock.monotonic()
+        socket = door._make_socket(
+            next(door._numbers),
+            who.caller,
+            hello.device.id,
+            self._codec,
+            _Link(self._request, self._response),
+            now=now,
+            expires_at=now + (who.expires_at_ms - milliseconds(door._clock.now())) / 1000,
+        )
+        self._socket = socket
+        door._hub.attach(socket)
+        if socket.closing is not None:
+            return True
+        settings = door._settings
+        socket.send(
+            frames.Welcome(
+                session=who.caller.session,
+                protocol=self._session.version or PROTOCOL,
+                capabilities=CAPABILITIES,
+                limits=settings.limits,
+                beat=settings.beat,
+                server_time=milliseconds(door._clock.now()),
+                build=settings.build,
+                account=who.account,
+                expires_at=who.expires_at_ms,
+            )
+        )
+        door._hub.spawn(self._start(hello.resume))
+        return True
+
+    async def _start(self, resume: frames.Resume | None) -> None:
+        socket = self._open
+        try:
+            await self._door._sync.start(socket, resume, *self._door._hub.channels_of(socket))
+        except KeyError:
+            return  # gone before its first state was ready
+        except TimeoutError:
+            socket.close(Close.TOO_SLOW, "the first state was not read")
+        except FairwireError as error:
+            socket.close(Close.OVERLOADED, "the first state cannot be read now", error.retry_after_ms or 1000)
+
+    async def _take(self, frame: frames.ClientFrame) -> None:
+        match frame:
+            case frames.Call():
+                await self._call(frame)
+            case frames.Ack():
+                self._ack(frame)
+            case frames.Refresh():
+                await self._refresh(frame)
+            case frames.Hello():
+                raise Violation(Close.MALFORMED, "hello twice")
+
+    def _ack(self, ack: frames.Ack) -> None:
+        """W11: up to here the client has everything, which is what *received* means (W9)."""
+        socket = self._open
+        if ack.pos > socket.cursor or ack.fair_pos > socket.fair_cursor:
+            raise Violation(Close.MALFORMED, "ack of a position that was never sent")
+        socket.acked = max(socket.acked, ack.pos)
+        seqs: dict[UUID, int] = {}
+        waiting = socket.receivable
+        while waiting and waiting[0][0] <= ack.pos:
+            _, receivable = waiting.popleft()
+            seqs[receivable.conversation] = max(receivable.seq, seqs.get(receivable.conversation, 0))
+        if seqs:
+            self._door._received(socket.caller.account, seqs)
+
+    async def _refresh(self, refresh: frames.Refresh) -> None:
+        """W13: a newer token of the same session keeps the socket."""
+        socket, door = self._open, self._door
+        try:
+            who = await door._authenticate(refresh.token)
+        except FairwireError as error:
+            if error.final:
+                socket.close(_close_of(error), error.message)
+            else:
+                socket.send(_error(self._codec, error, None, None))
+            return
+        if who.caller.session != socket.caller.session:
+            socket.close(Close.BAD_TOKEN, "a token of another session")
+            return
+        socket.caller = who.caller
+        left_s = (who.expires_at_ms - milliseconds(door._clock.now())) / 1000
+        socket.expires_at = door._clock.monotonic() + left_s
+        socket.send(frames.Refreshed(expires_at=who.expires_at_ms))
+
+    async def _call(self, call: frames.Call) -> None:
+        """Start a call, waiting first for its turn (W8): this wait is what pauses reading."""
+        limit = self._door._settings.limits.in_flight
+        while len(self._calls) >= limit:
+            await asyncio.wait(self._calls, return_when=asyncio.FIRST_COMPLETED)
+        while self._open.over_half() and self._open.closing is None:
+            try:
+                await self._open.drained()
+            except TimeoutError:
+                self._open.close(Close.TOO_SLOW, "answers are not read")
+                return
+        conversation = _written_conversation(call, self._codec)
+        if conversation is not None and (before := self._writing.get(conversation)) is not None:
+            await asyncio.wait([before])
+        task = asyncio.get_running_loop().create_task(self._answer(call))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        if conversation is not None:
+            self._writing[conversation] = task
+            task.add_done_callback(lambda done: self._written(conversation, done))
+
+    def _written(self, conversation: UUID, task: asyncio.Task[None]) -> None:
+        if self._writing.get(conversation) is task:
+            del self._writing[conversation]
+
+    async def _answer(self, call: frames.Call) -> None:
+        socket = self._open
+        duplicate = _Flag()
+        context = Context(
+            cid=call.cid,
+            correlation=str(uuid4()),
+            address=self._address,
+            socket=socket.number,
+            duplicate=duplicate.raise_,
+        )
+        codec = self._codec
+        try:
+            reply = await self._door._dispatch.call(
+                call.op, socket.caller, context, lambda type_: codec.decode(call.args, type_), door="socket"
+            )
+        except FairwireError as error:
+            socket.send(_error(codec, error, call.cid, context.correlation))
+            if error.code == "suspended":
+                socket.close(Close.SUSPENDED, error.message)
+            elif error.code == "unauthenticated":
+                socket.close(Close.SUSPENDED, "the session is over")
+            return
+        result = msgspec.Raw(codec.encode(reply))
+        socket.send(frames.Reply(cid=call.cid, result=result, duplicate=duplicate.up))
+
+    async def _turn_away(self, code: Close, reason: str, retry_after_ms: int | None = None) -> None:
+        """Close a socket that never got as far as the hub."""
+        self._door._metrics.sockets_closed[int(code)] += 1
+        bye = self._codec.encode(frames.Bye(code=int(code), reason=reason, retry_after_ms=retry_after_ms))
+        try:
+            async with asyncio.timeout(3.0):
+                if self._codec.binary:
+                    await self._response.send_bytes(bye)
+                else:
+                    await self._response.send_str(bye.decode())
+                await self._response.close(code=code, message=reason.encode()[:120])
+        except (TimeoutError, ConnectionError, OSError, RuntimeError):
+            pass
+
+    async def end(self) -> None:
+        """The connection is over; calls in flight finish, their effects last, their answers go nowhere."""
+        if self._socket is not None:
+            self._door._hub.detach(self._socket)
+        if self._calls:
+            await asyncio.wait(set(self._calls))
+        if self._socket is not None and self._socket.closing is not None and not self._response.closed:
+            await self._response.close()
+
+
+class _Flag:
+    """Raised by a service that answers with an earlier result."""
+
+    __slots__ = ("up",)
+
+    def __init__(self) -> None:
+        self.up = False
+
+    def raise_(self) -> None:
+        self.up = True
+
+
+class _Conversation(msgspec.Struct):
+    conversation: Any = None
+
+
+PARALLEL: Final = frozenset({"chat.read", "chat.typing", "chat.looking", "chat.history", "chat.show", "chat.transfers"})
+
+
+def _written_conversation(call: frames.Call, codec: Codec) -> UUID | None:
+    """The conversation a call writes to, for its order (W8); reads and receipts need none."""
+    if not call.op.startswith("chat.") or call.op in PARALLEL:
+        return None
+    try:
+        return msgspec.convert(codec.decode(call.args, _Conversation).conversation, UUID | None)
+    except (FairwireError, msgspec.ValidationError):
+        return None
+
+
+def _error(codec: Codec, error: FairwireError, cid: UUID | None, correlation: str | None) -> frames.Error:
+    return frames.Error(
+        code=error.code,
+        message=error.message,
+        cid=cid,
+        field=error.field,
+        retry_after_ms=error.retry_after_ms,
+        detail=msgspec.UNSET if error.detail is None else msgspec.Raw(codec.encode(error.detail)),
+        correlation=correlation,
+    )
+
+
+def _close_of(error: FairwireError) -> Close:
+    """The close code of a refused hello or refresh (W13)."""
+    match error.code:
+        case "token_expired":
+            return Close.TOKEN_EXPIRED
+        case "suspended":
+            return Close.SUSPENDED
+        case _:
+            return Close.BAD_TOKEN if error.final else Close.OVERLOADED

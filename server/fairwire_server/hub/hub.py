@@ -1,0 +1,197 @@
+"""The hub: every live socket of this node, by account and by fair (W3, W4, W11–W14).
+
+What services committed comes in through `publish`; sockets come and go through `attach` and `detach`. Nothing here awaits a
+reader, and nothing here decides what an account may see: that was decided when the event was appended to its stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Collection, Coroutine, Iterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from fairwire_protocol.errors import Close, FairwireError
+from fairwire_protocol.frames import ServerFrame
+from fairwire_server.clock import Clock
+from fairwire_server.hub.channels import Channel
+from fairwire_server.hub.presence import Presences
+from fairwire_server.hub.socket import Socket, websocket_frame
+from fairwire_server.hub.sync import Sync
+from fairwire_server.observe import Metrics
+from fairwire_server.streams.told import Appended, FairAppended, event_type
+
+__all__ = ["Hub"]
+
+DRAIN_BATCH: Final = 200
+
+
+class Hub:
+    """All sockets of a node. `run` keeps its tasks; without it nothing that must wait can be done."""
+
+    def __init__(self, sync: Sync, presences: Presences, clock: Clock, metrics: Metrics, *, devices_max: int) -> None:
+        self._sync = sync
+        self.presences = presences
+        self._clock = clock
+        self.metrics = metrics
+        self._devices_max = devices_max
+        self._accounts: dict[UUID, Channel] = {}
+        self._fairs: dict[UUID, Channel] = {}
+        self.sockets: dict[int, Socket] = {}
+        self._dirty: list[Socket] = []
+        self._flushing = False
+        self._group: asyncio.TaskGroup | None = None
+        self._log = structlog.get_logger("hub")
+        self.draining = False
+
+    async def run(self) -> None:
+        """Hold the tasks of sockets until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._group = None
+
+    def spawn(self, work: Awaitable[None] | Coroutine[Any, Any, None]) -> None:
+        """Run something for a socket; its failure is logged and ends nothing else."""
+        coroutine = self._guarded(work)
+        if self._group is None:
+            coroutine.close()
+        else:
+            self._group.create_task(coroutine)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except FairwireError as error:
+            self._log.warning("socket task refused", code=error.code)
+        except Exception:
+            self._log.exception("socket task failed")
+
+    # sockets come and go
+
+    def attach(self, socket: Socket) -> None:
+        """Follow the socket's streams. Replaces the same device's older socket; an 11th device is turned away (W13)."""
+        own = self._accounts.get(socket.caller.account)
+        if own is not None:
+            devices = {one.device for one in own.sockets.values() if one.closing is None}
+            for older in list(own.sockets.values()):
+                if older.device == socket.device and older.closing is None:
+                    older.close(Close.TOO_MANY_DEVICES, "replaced by a newer connection of this device")
+            if socket.device not in devices and len(devices) >= self._devices_max:
+                socket.close(Close.TOO_MANY_DEVICES, f"at most {self._devices_max} devices")
+                return
+        self.sockets[socket.number] = socket
+        self._channel(self._accounts, "account", socket.caller.account).sockets[socket.number] = socket
+        self._channel(self._fairs, "fair", socket.caller.fair).sockets[socket.number] = socket
+        self.metrics.sockets += 1
+        self.metrics.sockets_opened += 1
+        self.presences.attached(socket)
+
+    def detach(self, socket: Socket) -> None:
+        """The connection is gone."""
+        if self.sockets.pop(socket.number, None) is None:
+            return
+        self.metrics.sockets -= 1
+        for channels, key in ((self._accounts, socket.caller.account), (self._fairs, socket.caller.fair)):
+            channel = channels[key]
+            channel.sockets.pop(socket.number, None)
+            if not channel.sockets:
+                channel.shut()
+                del channels[key]
+        socket.live = False
+        self.presences.detached(socket, self._clock.monotonic())
+
+    def _channel(self, channels: dict[UUID, Channel], stream: Any, key: UUID) -> Channel:
+        channel = channels.get(key)
+        if channel is None:
+            channel = channels[key] = Channel(stream, key, self.metrics)
+        return channel
+
+    def channels_of(self, socket: Socket) -> tuple[Channel, Channel]:
+        """The account's and the fair's channel of an attached socket."""
+        return self._accounts[socket.caller.account], self._fairs[socket.caller.fair]
+
+    # events come in
+
+    def publish(self, appended: Sequence[Appended | FairAppended]) -> None:
+        """What a transaction has committed. Called after COMMIT, in the task that committed."""
+        for one in appended:
+            self.metrics.events[event_type(one.told)] += 1
+            channel = self._accounts.get(one.account) if isinstance(one, Appended) else self._fairs.get(one.fair)
+            if channel is not None:
+                channel.committed(one.pos, one.told)
+
+    def wake(self, accounts: Collection[UUID] = (), fairs: Collection[UUID] = ()) -> None:
+        """Another process has appended to these streams: live sockets look into the log."""
+        for account in accounts:
+            if (channel := self._accounts.get(account)) is not None:
+                channel.exists(channel.top + 1)
+        for fair in fairs:
+            if (channel := self._fairs.get(fair)) is not None:
+                channel.exists(channel.top + 1)
+
+    def reset(self, accounts: Collection[UUID]) -> None:
+        """These streams have a new epoch: their clients come back for a snapshot (W6)."""
+        for socket in self._sockets_of(accounts):
+            socket.close(Close.POSITION_LOST, "the stream has a new epoch")
+
+    def close_sockets(self, account: UUID, session: UUID | None, code: Close, reason: str) -> None:
+        """Close an account's sockets, or those of one of its sessions (A6)."""
+        for socket in self._sockets_of([account]):
+            if session is None or socket.caller.session == session:
+                socket.close(code, reason)
+
+    def _sockets_of(self, accounts: Collection[UUID]) -> Iterator[Socket]:
+        for account in accounts:
+            channel = self._accounts.get(account)
+            if channel is not None:
+                yield from list(channel.sockets.values())
+
+    def tell_account(self, account: UUID, frame: ServerFrame) -> None:
+        """Show something unstored on an account's devices, if they are here (W10)."""
+        for socket in self._sockets_of([account]):
+            socket.push_ephemeral(websocket_frame(socket.codec.encode(frame), binary=socket.codec.binary))
+
+    # writing
+
+    def dirty(self, socket: Socket) -> None:
+        """The socket has something to write at the end of this turn of the loop."""
+        self._dirty.append(socket)
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        waiting, self._dirty = self._dirty, []
+        for socket in waiting:
+            try:
+                socket.flush()
+            except (ConnectionError, OSError, RuntimeError):
+                socket.link.abort()
+
+    def lagged(self, socket: Socket) -> None:
+        """A live socket fell behind: refill it from the log (W12)."""
+        self.spawn(self._sync.refill(socket, *self.channels_of(socket)))
+
+    # the end
+
+    async def drain(self, over_s: float) -> None:
+        """Say goodbye in batches over `over_s` seconds, each with a delay of its own, so that they do not all return at once (W14)."""
+        self.draining = True
+        self.metrics.draining = 1
+        sockets = list(self.sockets.values())
+        batches = [sockets[at : at + DRAIN_BATCH] for at in range(0, len(sockets), DRAIN_BATCH)]
+        pause = min(0.25, over_s / max(1, len(batches)))
+        for number, batch in enumerate(batches):
+            for place, socket in enumerate(batch):
+                retry_after_ms = 200 + (number * DRAIN_BATCH + place) * 1000 // max(200, len(sockets) // 5)
+                socket.close(Close.GOING_AWAY, "the node is going away", retry_after_ms)
+            await self._clock.sleep(pause)
+        deadline = self._clock.monotonic() + over_s
+        while self.sockets and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.05)

@@ -1,0 +1,193 @@
+"""Presence: who is here, the best of an account's devices, told only to those who have it on screen (C17, W10).
+
+Changes are gathered and sent once a second, to the sockets that watch; the cost grows with changes seen. Nothing is stored: an
+account whose last socket is gone stays what it was for 20 s from the last frame it sent, then it is offline.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Final
+from uuid import UUID
+
+from fairwire_protocol.frames import PresenceChanged
+from fairwire_protocol.models import Presence, PresenceState, Subject
+from fairwire_protocol.operations import Empty, contacts
+from fairwire_server.accounts.rules import Caller
+from fairwire_server.clock import Clock
+from fairwire_server.context import Context
+from fairwire_server.hub.socket import Socket, websocket_frame
+from fairwire_server.observe import Metrics
+
+__all__ = ["Presences", "best"]
+
+Key = tuple[str, UUID]
+Watchable = Callable[[Caller, Collection[Key]], Awaitable[set[Key]]]
+"""Which of these subjects the caller may watch (W10)."""
+
+TICK_S: Final = 1.0
+RANK: Final[dict[str, int]] = {"offline": 0, "away": 1, "busy": 2, "online": 3}
+
+
+def best(states: Iterable[PresenceState]) -> PresenceState:
+    """C17: the best of several devices or accounts."""
+    return max(states, key=RANK.__getitem__, default="offline")
+
+
+class Presences:
+    """What every account here shows, and who watches it. `run` tells the watchers."""
+
+    def __init__(self, clock: Clock, metrics: Metrics, watchable: Watchable, *, grace_s: float) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._watchable = watchable
+        self._grace_s = grace_s
+        self._sockets: dict[UUID, dict[int, Socket]] = {}
+        # Accounts without a socket that still count as here: until when, as what, and for which exhibitor.
+        self._leaving: dict[UUID, tuple[float, PresenceState, UUID | None]] = {}
+        self._receiving: dict[UUID, set[UUID]] = defaultdict(set)
+        self._told: dict[Key, PresenceState] = {}
+        self._changed: set[Key] = set()
+        self._watchers: dict[Key, dict[int, Socket]] = {}
+
+    # sockets come and go
+
+    def attached(self, socket: Socket) -> None:
+        """An account has one more device here."""
+        caller = socket.caller
+        self._sockets.setdefault(caller.account, {})[socket.number] = socket
+        self._leaving.pop(caller.account, None)
+        if caller.exhibitor is not None and caller.may("receive_chats"):
+            self._receiving[caller.exhibitor].add(caller.account)
+        self._touch(caller.account, caller.exhibitor)
+
+    def detached(self, socket: Socket, now: float) -> None:
+        """A device is gone; the account's grace counts from the last frame it sent (W14)."""
+        self._watch(socket, frozenset())
+        caller = socket.caller
+        sockets = self._sockets.get(caller.account)
+        if sockets is None or sockets.pop(socket.number, None) is None:
+            return
+        if not sockets:
+            del self._sockets[caller.account]
+            until = min(now, socket.heard_at) + self._grace_s
+            self._leaving[caller.account] = (until, socket.presence, caller.exhibitor)
+        self._touch(caller.account, caller.exhibitor)
+
+    def _touch(self, account: UUID, exhibitor: UUID | None) -> None:
+        self._changed.add(("account", account))
+        if exhibitor is not None:
+            self._changed.add(("exhibitor", exhibitor))
+
+    # what is shown
+
+    def state(self, key: Key) -> PresenceState:
+        """The state of a subject now."""
+        kind, id_ = key
+        if kind == "exhibitor":
+            return best(self._of_account(account) for account in self._receiving.get(id_, ()))
+        return self._of_account(id_)
+
+    def _of_account(self, account: UUID) -> PresenceState:
+        sockets = self._sockets.get(account)
+        if sockets:
+            return best(socket.presence for socket in sockets.values())
+        leaving = self._leaving.get(account)
+        return "offline" if leaving is None else leaving[1]
+
+    def online(self, accounts: Collection[UUID]) -> set[UUID]:
+        """Those of the accounts that are here (C6)."""
+        return {account for account in accounts if self._of_account(account) != "offline"}
+
+    def count(self) -> int:
+        """Accounts with a socket here."""
+        return len(self._sockets)
+
+    # operations
+
+    async def watch(self, caller: Caller, context: Context, request: contacts.Watch) -> contacts.PresenceReply:
+        """Replace what the socket watches; answers with the states now."""
+        wanted = {_key(subject) for subject in request.subjects}
+        allowed = await self._watchable(caller, wanted)
+        socket = self._socket(caller, context)
+        if socket is not None:
+            self._watch(socket, frozenset(allowed))
+        return self._reply(allowed)
+
+    async def query(self, caller: Caller, _: Context, request: contacts.Watch) -> contacts.PresenceReply:
+        """The states now."""
+        return self._reply(await self._watchable(caller, {_key(subject) for subject in request.subjects}))
+
+    async def set_state(self, caller: Caller, context: Context, request: contacts.SetPresence) -> Empty:
+        """What this device shows."""
+        socket = self._socket(caller, context)
+        if socket is not None and socket.presence != request.state:
+            socket.presence = request.state
+            self._touch(caller.account, caller.exhibitor)
+        return Empty()
+
+    def _socket(self, caller: Caller, context: Context) -> Socket | None:
+        sockets = self._sockets.get(caller.account, {})
+        return None if context.socket is None else sockets.get(context.socket)
+
+    def _reply(self, keys: Iterable[Key]) -> contacts.PresenceReply:
+        return contacts.PresenceReply(states=tuple(_presence(key, self.state(key)) for key in sorted(keys)))
+
+    def _watch(self, socket: Socket, keys: frozenset[Key]) -> None:
+        for key in socket.watching - keys:
+            watchers = self._watchers.get(key)
+            if watchers is not None:
+                watchers.pop(socket.number, None)
+                if not watchers:
+                    del self._watchers[key]
+                    self._told.pop(key, None)
+        for key in keys - socket.watching:
+            self._watchers.setdefault(key, {})[socket.number] = socket
+            self._told.setdefault(key, self.state(key))
+        self._metrics.presence_subscriptions += len(keys) - len(socket.watching)
+        socket.watching = keys
+
+    # telling
+
+    async def run(self) -> None:
+        """Tell the watchers what has changed, once a second, until cancelled."""
+        while True:
+            await self._clock.sleep(TICK_S)
+            self.tick()
+
+    def tick(self) -> None:
+        """End what is over, then tell every watcher its changes in one frame."""
+        now = self._clock.monotonic()
+        for account in [account for account, (until, _, _) in self._leaving.items() if until <= now]:
+            _, _, exhibitor = self._leaving.pop(account)
+            if exhibitor is not None:
+                self._receiving[exhibitor].discard(account)
+                if not self._receiving[exhibitor]:
+                    del self._receiving[exhibitor]
+            self._touch(account, exhibitor)
+        changed, self._changed = self._changed, set()
+        news: dict[int, tuple[Socket, list[Presence]]] = {}
+        for key in changed:
+            watchers = self._watchers.get(key)
+            if not watchers:
+                continue
+            state = self.state(key)
+            if self._told.get(key) == state:
+                continue
+            self._told[key] = state
+            presence = _presence(key, state)
+            for number, socket in watchers.items():
+                news.setdefault(number, (socket, []))[1].append(presence)
+        for socket, states in news.values():
+            payload = socket.codec.encode(PresenceChanged(states=tuple(states)))
+            socket.push_ephemeral(websocket_frame(payload, binary=socket.codec.binary))
+
+
+def _key(subject: Subject) -> Key:
+    return (subject.kind, subject.id)
+
+
+def _presence(key: Key, state: PresenceState) -> Presence:
+    kind, id_ = key
+    return Presence(kind="exhibitor" if kind == "exhibitor" else "account", id=id_, state=state)

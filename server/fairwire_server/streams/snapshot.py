@@ -1,0 +1,80 @@
+"""The first state of an account, from one statement and therefore one snapshot of the database (W5).
+
+Capabilities right of this one contribute parts: a piece of SQL that yields JSON, and what to do with it. The statement is put
+together once; every part sees the same instant as the two positions it is headed by.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from fairwire_protocol.errors import Refused
+from fairwire_protocol.models import Account, Entry, Message, Offer, Position
+from fairwire_server.accounts.rules import Caller
+from fairwire_server.database.work import Works
+
+__all__ = ["FirstState", "Part", "Snapshots"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstState:
+    """What a client starts from. Sequences are in the order the client shows them."""
+
+    account: Position
+    fair: Position
+    me: Account
+    entries: tuple[Entry, ...] = ()
+    starred: tuple[UUID, ...] = ()
+    messages: tuple[Message, ...] = ()
+    offers: tuple[Offer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A field of `FirstState`: `sql` yields one JSON column for account $1; `build` turns its rows into the field's value."""
+
+    name: str
+    sql: str
+    build: Callable[[Sequence[str], Caller], Any]
+
+
+class _Head(msgspec.Struct, frozen=True):
+    epoch: int
+    pos: int
+    fair_epoch: int
+    fair_pos: int
+
+
+class Snapshots:
+    """Takes first states. `parts` come from compose, which knows all capabilities; `sizes` are $3 and on."""
+
+    def __init__(self, works: Works, head_sql: str, parts: Sequence[Part], sizes: Sequence[int]) -> None:
+        self._works = works
+        self._sizes = sizes
+        self._parts = {part.name: part for part in parts}
+        pieces = [f"SELECT 'head' AS part, to_json(head.*)::text AS body FROM ({head_sql}) head"]  # noqa: S608  # our own files
+        pieces += [f"SELECT '{part.name}', value::text FROM ({part.sql}) {part.name} (value)" for part in parts]  # noqa: S608  # as above
+        self._sql = "\nUNION ALL\n".join(pieces)
+
+    async def take(self, caller: Caller) -> FirstState:
+        """The caller's first state and the positions it belongs to."""
+        async with self._works.read() as work:
+            rows = await work.connection.fetch(self._sql, caller.account, caller.fair, *self._sizes)
+        found: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            found[row["part"]].append(row["body"])
+        if not found["head"]:
+            raise Refused("unauthenticated")
+        head = msgspec.json.decode(found["head"][0], type=_Head)
+        built = {name: part.build(found[name], caller) for name, part in self._parts.items()}
+        return FirstState(
+            account=Position(epoch=head.epoch, pos=head.pos),
+            fair=Position(epoch=head.fair_epoch, pos=head.fair_pos),
+            **built,
+        )
