@@ -1,0 +1,18 @@
+"""When a letter that did not leave is tried again: a pure decision."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["USELESS_AFTER_S", "next_try"]
+
+USELESS_AFTER_S: Final = 600.0
+"""A code is over by then."""
+_FIRST_S: Final = 2.0
+_LONGEST_S: Final = 120.0
+
+
+def next_try(tries: int, waited_s: float, jitter: float) -> float | None:
+    """Seconds until the next try after `tries` of them, or None when it would come too late. `jitter` is from 0 to 1."""
+    pause: float = min(_LONGEST_S, _FIRST_S * 2.0 ** min(tries - 1, 20)) * (0.5 + jitter / 2)
+    return None if waited_s + pause > USELESS_AFTER_S else pause
