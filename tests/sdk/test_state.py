@@ -100,13 +100,14 @@ def test_c11_only_text_and_images_of_the_team_end_the_wait() -> None:
 
 
 def test_w9_sending_reads_what_was_sent() -> None:
-    assert after(team(), posted(6, ME)).read == 6
+    own = after(team(), posted(6, ME))
+    assert (own.read, own.received) == (6, 6)
     moved = after(team(entry(markers=(Marker(account=BUYER.id, side="buyer", received=5, read=2),))), posted(6))
-    assert moved.markers == (Marker(account=BUYER.id, side="buyer", received=5, read=6),)
+    assert moved.markers == (Marker(account=BUYER.id, side="buyer", received=6, read=6),)
     assert moved.read == 0
     exhibitor = entry(contact=ExhibitorCard(id=CHAT, name_zh="", name_en=""), holds=False, holder=COLLEAGUE)
     seen = after(State(BUYER_ACCOUNT, {CHAT: exhibitor}), posted(6, COLLEAGUE))
-    assert seen.markers == (Marker(account=None, side="team", received=0, read=6),)
+    assert seen.markers == (Marker(account=None, side="team", received=6, read=6),)
 
 
 def test_w9_markers_only_rise_and_the_own_one_is_the_entrys() -> None:
@@ -123,10 +124,12 @@ def test_c9_who_gives_a_chat_away_keeps_a_frozen_entry() -> None:
     given = posted(
         6, ME, kind="transfer", text=None, transfer=Transfer(to=COLLEAGUE, source=ME, by=ME, reason="transfer")
     )
-    start = team(entry(open=True, waiting_since=3, markers=(Marker(account=BUYER.id, side="buyer"),)))
+    start = team(
+        entry(open=True, blocked_by_team=True, waiting_since=3, markers=(Marker(account=BUYER.id, side="buyer"),))
+    )
     frozen = after(start, given)
     assert frozen == entry(
-        at=6, last_seq=6, last=given.message, read=6, holds=False, readable_to=6, holder=None, open=False
+        at=6, last_seq=6, last=given.message, read=6, received=6, holds=False, readable_to=6, holder=None, open=False
     )
     later = [
         posted(7), e.Handled(conversation=CHAT, ts=1), e.Waiting(conversation=CHAT, since=1),
@@ -139,6 +142,17 @@ def test_c9_who_gives_a_chat_away_keeps_a_frozen_entry() -> None:
     assert recalled.last.recalled
     pinned = after(start, given, e.ContactMarked(conversation=CHAT, pinned_at=4))
     assert pinned.pinned_at == 4
+
+
+def test_w9_who_moves_a_chat_between_two_others_has_not_read_it() -> None:
+    manager = Person(id=UUID(int=4), name="Wang")
+    moved = Transfer(to=ME, source=COLLEAGUE, by=manager, reason="transfer")
+    for sender, markers in (
+        (manager, ()),
+        (COLLEAGUE, (Marker(account=COLLEAGUE.id, side="team", received=6, read=6),)),
+    ):
+        event = posted(6, sender, (entry(last_seq=6),), kind="transfer", text=None, transfer=moved)
+        assert after(team(), event).markers == markers
 
 
 def test_c8_a_transfer_names_the_new_holder_to_the_buyer() -> None:
@@ -206,7 +220,7 @@ def test_k3_k4_marks_reach_stars_beyond_the_list() -> None:
     assert state.entries[CHAT].at == 5
 
 
-def test_names_change_everywhere() -> None:
+def test_names_change_but_for_those_a_transfer_keeps() -> None:
     transfer = Transfer(to=ME, source=COLLEAGUE, by=COLLEAGUE)
     state = team(entry(holder=COLLEAGUE, open=True, last=message(5, COLLEAGUE, kind="transfer", transfer=transfer)))
     fresh = Person(id=COLLEAGUE.id, name="Mei Ling")
@@ -214,7 +228,7 @@ def test_names_change_everywhere() -> None:
     assert renamed.holder == fresh
     assert renamed.last is not None
     assert renamed.last.transfer is not None
-    assert (renamed.last.sender, renamed.last.transfer.source, renamed.last.transfer.to) == (fresh, fresh, ME)
+    assert (renamed.last.sender, renamed.last.transfer.source, renamed.last.transfer.to) == (fresh, COLLEAGUE, ME)
     card = msgspec.structs.replace(CARD, name="Ana B.", in_base=True)
     changed = apply(team(), e.ContactChanged(contact=card), 6, NOW).entries[CHAT]
     assert changed.contact == card

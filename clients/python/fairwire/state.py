@@ -20,7 +20,7 @@ from msgspec import structs
 
 from fairwire_protocol import events as e
 from fairwire_protocol.frames import Snapshot
-from fairwire_protocol.models import Account, BuyerCard, Contact, Entry, Marker, Message, Offer, Person, Transfer
+from fairwire_protocol.models import Account, BuyerCard, Contact, Entry, Marker, Message, Offer, Person
 from fairwire_protocol.session import Body, UnknownEvent
 
 __all__ = ["RECENT_MAX", "WINDOWS_MAX", "WINDOW_MESSAGES", "State", "apply"]
@@ -155,8 +155,9 @@ def _posted(state: State, message: Message, pos: int) -> State:
         entry = structs.replace(entry, waiting_since=None)
     if gave_away:
         entry = structs.replace(
-            entry, holds=False, readable_to=message.seq, open=False, waiting_since=None, holder=None, markers=()
-        )
+            entry, holds=False, readable_to=message.seq, open=False, waiting_since=None, holder=None, markers=(),
+            blocked_by_buyer=False, blocked_by_team=False,
+        )  # fmt: skip
     elif message.transfer is not None and entry.readable_to is None:
         to = message.transfer.to
         entry = structs.replace(entry, holder=to, holds=to.id == mine)
@@ -165,15 +166,18 @@ def _posted(state: State, message: Message, pos: int) -> State:
 
 
 def _read_by_sender(entry: Entry, message: Message, mine: UUID) -> Entry:
-    """Sending a message sets the sender's read to it (W9). A buyer sees the team as one reader."""
-    if message.sender is None:
+    """Sending a message receives and reads up to it (W9). A buyer sees the team as one reader."""
+    sender, transfer = message.sender, message.transfer
+    if sender is None:
         return entry
-    if message.sender.id == mine:
-        return structs.replace(entry, read=max(entry.read, message.seq))
+    if sender.id == mine:
+        return structs.replace(entry, read=max(entry.read, message.seq), received=max(entry.received, message.seq))
     if entry.readable_to is not None:
         return entry
-    reader = message.sender.id if isinstance(entry.contact, BuyerCard) else None
-    return _with_marker(entry, Marker(account=reader, side=message.side, read=message.seq))
+    if transfer is not None and message.side == "team" and sender not in {transfer.source, transfer.to}:
+        return entry  # who moves a chat between two others has no part in it
+    reader = sender.id if isinstance(entry.contact, BuyerCard) else None
+    return _with_marker(entry, Marker(account=reader, side=message.side, received=message.seq, read=message.seq))
 
 
 def _with_marker(entry: Entry, marker: Marker) -> Entry:
@@ -182,7 +186,7 @@ def _with_marker(entry: Entry, marker: Marker) -> Entry:
     key = (marker.side, marker.account)
     old = markers.get(key, Marker(account=marker.account, side=marker.side))
     markers[key] = structs.replace(old, received=max(old.received, marker.received), read=max(old.read, marker.read))
-    ordered = sorted(markers.values(), key=lambda known: (known.side, str(known.account or "")))
+    ordered = sorted(markers.values(), key=lambda known: str(known.account))
     return structs.replace(entry, markers=tuple(ordered))
 
 
@@ -258,18 +262,13 @@ def _contact(state: State, contact: Contact) -> State:
 
 
 def _renamed(state: State, person: Person) -> State:
-    """A person's name, everywhere it stands: holders, senders, transfers, offers."""
+    """A person's name: of holders, senders and offers. A transfer keeps the names of its moment (C10)."""
 
     def named(known: Person | None) -> Person | None:
         return person if known is not None and known.id == person.id else known
 
-    def transfer(known: Transfer) -> Transfer:
-        to = person if known.to.id == person.id else known.to
-        return structs.replace(known, to=to, source=named(known.source), by=named(known.by))
-
     def message(known: Message) -> Message:
-        moved = transfer(known.transfer) if known.transfer is not None else None
-        return structs.replace(known, sender=named(known.sender), transfer=moved)
+        return structs.replace(known, sender=named(known.sender))
 
     entries = {key: structs.replace(entry, holder=named(entry.holder)) for key, entry in state.entries.items()}
     offers = {
