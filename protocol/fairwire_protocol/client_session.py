@@ -175,9 +175,13 @@ class ClientSession:
         return self.codec.encode(f.Refresh(token=token))
 
     def ack(self) -> bytes:
-        """How far both streams were taken in; the answer to a beat, at once (W11)."""
+        """How far both streams were taken in; the answer to a beat, at once (W11).
+
+        Zero until `resumed` has said where this socket starts: an ack never names what was not sent on it.
+        """
         self._taken, self._since = 0, None
-        account, fair = self._account, self._fair
+        settled = self.state in {_S.REPLAYING, _S.LIVE, _S.LEAVING}
+        account, fair = (self._account, self._fair) if settled else (None, None)
         return self.codec.encode(f.Ack(pos=account.pos if account else 0, fair_pos=fair.pos if fair else 0))
 
     def ack_due(self, now: float) -> bytes | None:

@@ -228,6 +228,15 @@ def test_w11_fifty_events_or_a_second_ask_for_an_ack(codec: Codec) -> None:
     assert client.ack_due(20.0) == codec.encode(f.Ack(pos=51, fair_pos=0))
 
 
+def test_w11_before_the_socket_has_a_start_an_ack_names_no_position() -> None:
+    client = ClientSession(MSGPACK, hello(at(5, 2)))
+    client.hello()
+    feed(client, [welcome(), f.Beat(pos=0, fair_pos=0)])
+    assert client.ack() == MSGPACK.encode(f.Ack(pos=0, fair_pos=0))
+    feed(client, [f.Resumed(resumed=True, account=at(5, 2).account, fair=at(5, 2).fair)])
+    assert client.ack() == MSGPACK.encode(f.Ack(pos=5, fair_pos=2))
+
+
 @CODECS
 def test_w7_a_call_is_what_the_server_takes(codec: Codec) -> None:
     client, cid = ClientSession(codec, hello()), uuid4()

@@ -174,7 +174,8 @@ def _read_by_sender(entry: Entry, message: Message, mine: UUID) -> Entry:
         return structs.replace(entry, read=max(entry.read, message.seq), received=max(entry.received, message.seq))
     if entry.readable_to is not None:
         return entry
-    if transfer is not None and message.side == "team" and sender not in {transfer.source, transfer.to}:
+    parties = {transfer.to.id, transfer.source.id if transfer.source else None} if transfer is not None else {sender.id}
+    if message.side == "team" and sender.id not in parties:
         return entry  # who moves a chat between two others has no part in it
     reader = sender.id if isinstance(entry.contact, BuyerCard) else None
     return _with_marker(entry, Marker(account=reader, side=message.side, received=message.seq, read=message.seq))
