@@ -44,6 +44,8 @@ CLOSES: Final = {
     "or the tenth frame that deserves an error.",
 }
 
+_BIG: Final = "int(0…9007199254740991)"
+
 
 def notation(kind: Any) -> str:
     """A type as §2 writes it."""
@@ -85,7 +87,9 @@ def fields(kind: type[msgspec.Struct]) -> Iterator[str]:
     if config.tag is not None:
         yield f'| `{config.tag_field}` | "{config.tag}" | | |'
     for field in msgspec.structs.fields(kind):
-        if field.default is msgspec.UNSET:
+        if isinstance(field.default, msgspec.Raw):
+            absent = "`{}`"
+        elif field.default is msgspec.UNSET:
             absent = "nothing"
         elif field.default is not msgspec.NODEFAULT:
             absent = f"`{json.dumps(msgspec.to_builtins(field.default))}`"
@@ -93,7 +97,8 @@ def fields(kind: type[msgspec.Struct]) -> Iterator[str]:
             absent = f"`{json.dumps(msgspec.to_builtins(field.default_factory()))}`"
         else:
             absent = ""
-        yield f"| `{field.encode_name}` | {notation(hints[field.name])} | {absent} | {notes.get(field.name, '')} |"
+        shown = _BIG if field.name == "epoch" else notation(hints[field.name])
+        yield f"| `{field.encode_name}` | {shown} | {absent} | {notes.get(field.name, '')} |"
 
 
 def sentences(kind: type) -> dict[str, str]:
@@ -109,11 +114,9 @@ def sentences(kind: type) -> dict[str, str]:
     return found
 
 
-def struct(kind: type[msgspec.Struct], title: str = "") -> str:
+def struct(kind: type[msgspec.Struct], title: str) -> str:
     """A struct's heading, sentence and table."""
-    tag = kind.__struct_config__.tag
-    heading = title or f"`{tag}`"
-    text = f"#### {heading}\n\n{' '.join((kind.__doc__ or '').split())}\n"
+    text = f"#### {title}\n\n{' '.join((kind.__doc__ or '').split())}\n"
     rows = list(fields(kind))
     if rows:
         text += "\n| field | type | if absent | |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
@@ -126,13 +129,14 @@ def framed(kind: type[msgspec.Struct]) -> str:
     vectors = [vector for vector in load() if vector.name.startswith(name)]
     shown = min(vectors, key=lambda vector: len(vector.msgpack) if vector.name.endswith(("full", "least")) else 1 << 20)
     plain = json.dumps(json.loads(bytes(shown.value)), ensure_ascii=False, separators=(",", ":"))
-    return struct(kind) + f"\n```json\n{plain}\n```\n```hex\n{_hex(shown.msgpack)}\n```\n"
+    return (
+        struct(kind, f"frame `{kind.__struct_config__.tag}`")
+        + f"\n```json\n{plain}\n```\n```hex\n{_hex(shown.msgpack)}\n```\n"
+    )
 
 
 def _hex(digits: str) -> str:
-    return "\n".join(
-        re.findall("..", digits[at : at + 128]) and digits[at : at + 128] for at in range(0, len(digits), 128)
-    )
+    return "\n".join(digits[at : at + 128] for at in range(0, len(digits), 128))
 
 
 def operations() -> str:
@@ -153,7 +157,7 @@ def operations() -> str:
 
 def anchor(name: str) -> str:
     """GitHub's anchor of an operation's heading."""
-    return name.replace(".", "")
+    return "operation-" + name.replace(".", "")
 
 
 def requests() -> str:
@@ -165,7 +169,8 @@ def requests() -> str:
         if operation.binary == "request":
             request = "the bytes"
         reply = {Empty: "an empty map", bytes: "the bytes"}.get(operation.reply) or notation(operation.reply)
-        text = f"#### `{name}`\n\nRequest: {request}. Reply: {reply}.\n"
+        about = "" if operation.request is Request else " " + " ".join((operation.request.__doc__ or "").split())
+        text = f"#### operation `{name}`\n\nRequest: {request}.{about} Reply: {reply}.\n"
         if rows:
             text += "\n| field | type | if absent | |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
         parts.append(text)
@@ -194,13 +199,8 @@ def reply_types() -> list[type[msgspec.Struct]]:
 
 def model_types() -> list[type[msgspec.Struct]]:
     """The shared shapes, in their order."""
-    shapes = [value for value in vars(models).values() if isinstance(value, type) and issubclass(value, msgspec.Struct)]
-    nested = [frames.Device, frames.Resume, frames.BeatPlan]
-    return [
-        shape
-        for shape in (*shapes, *nested)
-        if shape.__module__ != "msgspec" and shape not in {models.Model, msgspec.Struct}
-    ]
+    shapes = [value for value in vars(models).values() if isinstance(value, type) and issubclass(value, models.Model)]
+    return [*(shape for shape in shapes if shape is not models.Model), frames.Device, frames.Resume, frames.BeatPlan]
 
 
 def errors() -> str:
@@ -221,7 +221,7 @@ def closes() -> str:
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "client frames": lambda: "\n".join(framed(kind) for kind in get_args(frames.ClientFrame)),
     "server frames": lambda: "\n".join(framed(kind) for kind in get_args(frames.ServerFrame)),
-    "events": lambda: "\n".join(struct(kind) for kind in EVENT_TYPES),
+    "events": lambda: "\n".join(struct(kind, f"event `{kind.__struct_config__.tag}`") for kind in EVENT_TYPES),
     "models": lambda: "\n".join(struct(kind, kind.__name__) for kind in model_types()),
     "operations": operations,
     "requests": requests,
