@@ -1,0 +1,200 @@
+"""The pages for people: what runs here, the docs, and the outbox of an installation without a mail server.
+
+Server-rendered and without anything from elsewhere; scripts are two small files of our own, so the content policy needs no
+exceptions. The outbox shows codes that open accounts: it answers this machine only, and everybody in a demo.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from importlib.resources import files
+from typing import Final, Protocol
+
+import jinja2
+from aiohttp import web
+from markupsafe import Markup, escape
+
+from fairwire_protocol.errors import FairwireError, Refused
+from fairwire_server.clock import Clock
+from fairwire_server.doors.addresses import is_loopback
+from fairwire_server.doors.asyncapi import asyncapi_document
+from fairwire_server.doors.docs_view import docs_view
+from fairwire_server.doors.guard import ADDRESS
+from fairwire_server.doors.openapi import openapi_document
+from fairwire_server.doors.schemas import build_version, encoded
+
+__all__ = ["DemoSignIn", "FairName", "Mail", "PagePolicy", "StartFacts", "page_routes"]
+
+PACKAGE: Final = "fairwire_server.doors"
+CONTENT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+STATIC: Final[Mapping[str, str]] = {
+    "style.css": "text/css",
+    "docs.js": "text/javascript",
+    "copy.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+FACTS_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FairName:
+    """A fair as the start page names it."""
+
+    code: str
+    name_en: str
+    name_zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSignIn:
+    """Somebody to sign in as."""
+
+    role: str
+    name: str
+    fair: str
+    login: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFacts:
+    """What the start page tells; `runs` are (what, which) pairs for its foot, `commands` open the terminal client."""
+
+    fairs: Sequence[FairName] = ()
+    sign_ins: Sequence[DemoSignIn] = ()
+    commands: Sequence[str] = ()
+    runs: Sequence[tuple[str, str]] = ()
+
+
+class Mail(Protocol):
+    """A letter in the outbox, whoever keeps it."""
+
+    @property
+    def recipient(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePolicy:
+    """`url` is how the world reaches this server; `open_outbox` shows the outbox to more than this machine."""
+
+    url: str
+    open_outbox: bool = False
+
+
+def page_routes(
+    *,
+    clock: Clock,
+    policy: PagePolicy,
+    facts: Callable[[], Awaitable[StartFacts]],
+    mails: Callable[[], Awaitable[Sequence[Mail]]] | None = None,
+) -> list[web.RouteDef]:
+    """`/`, `/docs`, both documents, `/static/…`, and `/outbox` where `mails` reads one."""
+    pages = _Pages(clock, policy, facts, mails)
+    openapi, asyncapi = openapi_document(server=policy.url), asyncapi_document(host=policy.url.partition("://")[2])
+    docs = pages.render("docs.html", page="docs", docs=docs_view(openapi, asyncapi))
+    routes = [
+        web.get("/", pages.start),
+        web.get("/docs", _fixed(docs.encode(), "text/html")),
+        web.get("/openapi.json", _fixed(encoded(openapi), "application/json")),
+        web.get("/asyncapi.json", _fixed(encoded(asyncapi), "application/json")),
+    ]
+    folder = files(PACKAGE) / "static"
+    routes += [web.get(f"/static/{name}", _fixed((folder / name).read_bytes(), kind)) for name, kind in STATIC.items()]
+    if mails is not None:
+        routes.append(web.get("/outbox", pages.outbox))
+    return routes
+
+
+class _Pages:
+    def __init__(
+        self,
+        clock: Clock,
+        policy: PagePolicy,
+        facts: Callable[[], Awaitable[StartFacts]],
+        mails: Callable[[], Awaitable[Sequence[Mail]]] | None,
+    ) -> None:
+        self._clock = clock
+        self._policy = policy
+        self._read_facts = facts
+        self._mails = mails
+        self._known: tuple[float, StartFacts] | None = None
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader(PACKAGE, "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["inline"] = _inline
+
+    def render(self, template: str, **values: object) -> str:
+        """A page as text."""
+        shared = {"page": "", "outbox": self._mails is not None, "url": self._policy.url, "version": build_version()}
+        return self._templates.get_template(template).render(shared | values)
+
+    async def start(self, _: web.Request) -> web.Response:
+        """`/`; also while the database is away."""
+        try:
+            facts: StartFacts | None = await self._facts()
+        except FairwireError:
+            facts = None
+        return _html(self.render("start.html", facts=facts), status=200 if facts else 503)
+
+    async def outbox(self, request: web.Request) -> web.Response:
+        """`/outbox`, for those who may see it."""
+        if self._mails is None or not (self._policy.open_outbox or _at_this_machine(request)):
+            raise Refused("forbidden", "The outbox is shown on the server's own machine.")
+        return _html(self.render("outbox.html", page="outbox", mails=await self._mails()))
+
+    async def _facts(self) -> StartFacts:
+        """Read at most every few seconds: the page is open to everybody."""
+        now = self._clock.monotonic()
+        if self._known is None or now - self._known[0] >= FACTS_S:
+            self._known = now, await self._read_facts()
+        return self._known[1]
+
+
+def _at_this_machine(request: web.Request) -> bool:
+    """No proxy in between that could speak for a stranger, and a Host that no foreign site can make a browser send."""
+    forwarded = any(name in request.headers for name in ("X-Forwarded-For", "Forwarded"))
+    host = re.sub(r":\d+$", "", request.host)
+    return is_loopback(request[ADDRESS]) and not forwarded and host in {"localhost", "127.0.0.1", "[::1]"}
+
+
+def _html(text: str, status: int = 200) -> web.Response:
+    headers = {"Content-Security-Policy": CONTENT_POLICY}
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+
+
+def _fixed(data: bytes, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """An answer that changes only with the program: asked for again by its etag."""
+    etag = f'"{sha256(data).hexdigest()[:32]}"'
+    headers = {"Cache-Control": "no-cache", "ETag": etag, "Content-Type": f"{kind}; charset=utf-8"}
+    if kind == "text/html":
+        headers["Content-Security-Policy"] = CONTENT_POLICY
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=data, headers=headers)
+
+    return answer
+
+
+def _inline(text: str) -> Markup:
+    """Sentences with `code` in them, and paragraphs."""
+    paragraphs = str(escape(text)).split("\n\n")
+    return Markup("</p><p>").join(Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", part)) for part in paragraphs)  # noqa: S704 — escaped above
