@@ -97,7 +97,8 @@ class Registry:
         """Bind an operation whose reply is bytes."""
         if operation.binary != "reply":
             raise ValueError(f"{operation.name} does not answer with bytes")
-        self._add(Bound[RequestT, Any](operation, allow, handler))
+        bound: Bound[RequestT, Any] = Bound(operation, allow, handler)
+        self._add(bound)
 
     def bind_anonymous(self, operation: Operation[RequestT, ReplyT], handler: AnonymousHandler[RequestT, ReplyT]) -> None:
         """Bind an operation that runs without an access token."""
