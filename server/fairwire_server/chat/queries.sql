@@ -32,7 +32,8 @@ SELECT
      JOIN message m ON m.sender_id = n.sender AND m.cid = n.cid) AS earlier,
     (SELECT json_agg(json_build_object('id', i.id, 'owner', i.owner_id, 'kind', i.kind, 'width', i.width, 'height', i.height,
          'bytes', i.bytes))
-     FROM image i WHERE i.id = ANY ($5::uuid[])) AS images;
+     FROM image i WHERE i.id = ANY ($5::uuid[])
+       AND (i.gone_at IS NULL OR EXISTS (SELECT FROM message m WHERE m.image_id = i.id))) AS images;
 
 -- name: insert_messages
 -- The survivors of a batch, numbered.
@@ -136,7 +137,7 @@ SELECT id, conversation_id FROM transfer_offer WHERE outcome IS NULL AND expires
 -- Open chats that have gone unanswered for the fair's N minutes (C11).
 SELECT c.id FROM conversation c JOIN fair f ON f.id = c.fair_id
 WHERE c.open AND c.waiting_since IS NULL AND c.unanswered_since IS NOT NULL
-  AND c.unanswered_since <= $1 - make_interval(mins => coalesce((f.settings ->> 'waiting_minutes')::int, $2))
+  AND c.unanswered_since <= $1::timestamptz - make_interval(mins => coalesce((f.settings ->> 'waiting_minutes')::int, $2))
 ORDER BY c.id LIMIT 200;
 
 -- name: message_for_recall
@@ -147,6 +148,8 @@ SELECT sender_id, kind, at, recalled_at FROM message WHERE conversation_id = $1 
 -- The content goes for good; its place stays (C12).
 WITH gone AS (
     DELETE FROM message_search WHERE conversation_id = $1 AND seq = $2
+), hidden AS (
+    UPDATE image i SET gone_at = $3 FROM message m WHERE m.conversation_id = $1 AND m.seq = $2 AND i.id = m.image_id
 )
 UPDATE message SET recalled_at = $3, text = NULL, image_id = NULL WHERE conversation_id = $1 AND seq = $2;
 
@@ -257,3 +260,7 @@ JOIN conversation c ON c.id = o.conversation_id
 JOIN account f ON f.id = o.from_id
 JOIN account t ON t.id = o.to_id
 WHERE o.outcome IS NULL AND $1 IN (o.from_id, o.to_id, c.holder_id);
+
+-- name: actor
+-- Who hands chats over on behalf of somebody: its name and its fair's capability differences.
+SELECT a.name, f.capabilities FROM account a JOIN fair f ON f.id = a.fair_id WHERE a.id = $1;

@@ -309,9 +309,11 @@ CREATE TABLE image (
     height         integer NOT NULL,
     bytes          bigint NOT NULL,
     created_at     timestamptz NOT NULL,
-    sent_at        timestamptz                        -- null: uploaded, not yet in a message; swept after a day
+    sent_at        timestamptz,                       -- null: uploaded, not yet in a message; swept after a day
+    gone_at        timestamptz                        -- recalled, or swept: deleted soon after, unless a message still shows it
 );
 CREATE INDEX image_unsent ON image (created_at) WHERE sent_at IS NULL;
+CREATE INDEX image_gone ON image (gone_at) WHERE gone_at IS NOT NULL;
 
 CREATE TABLE message (
     conversation_id uuid NOT NULL REFERENCES conversation,
@@ -332,6 +334,7 @@ CREATE TABLE message (
 );
 CREATE INDEX message_by_age ON message USING brin (at) WITH (pages_per_range = 16);
 CREATE INDEX message_by_image ON message (image_id) WHERE image_id IS NOT NULL;
+CREATE INDEX message_flagged ON message (conversation_id) WHERE flagged;
 
 -- A message with its sender's name and its image: what rendering needs, from a row or as JSON.
 CREATE VIEW message_full AS
@@ -361,7 +364,7 @@ LANGUAGE sql STABLE AS $$
                     WHERE o.conversation_id = c.id AND o.account_id <> viewer AND o.received_seq > 0),
         'exhibitor', CASE WHEN c.buyer_id = viewer THEN (
             SELECT json_build_object('id', e.id, 'name_zh', e.name_zh, 'name_en', e.name_en, 'vip', e.vip, 'brand', e.brand,
-                'domicile', e.domicile, 'answer_seconds', e.answer_seconds,
+                'domicile', e.domicile, 'answer_seconds', NULL, -- C5: it moves by itself; exhibitors.show tells it
                 'sections', (SELECT coalesce(json_agg(s.section_id ORDER BY s.section_id), '[]')
                              FROM exhibitor_section s WHERE s.exhibitor_id = e.id))
             FROM exhibitor e WHERE e.id = c.exhibitor_id) END,

@@ -1,0 +1,168 @@
+"""The indexer: makes committed texts findable within two seconds, and never holds up a message (C15).
+
+It is fed after each commit and writes what it was fed in batches. The feed is only memory: what a crash, a full queue or a
+failure left out is found by looking for texts without a row, from `search_progress.done_to` on, at the start and once a minute.
+Writing a text twice changes nothing, so the two ways need not know of each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from fairwire_protocol.errors import Unavailable
+from fairwire_server.chat.search_store import SearchStore, Unindexed
+from fairwire_server.chat.search_tokens import SearchTokens
+from fairwire_server.chat.sending import Accepted
+from fairwire_server.database.work import Works
+
+__all__ = ["Indexer"]
+
+GATHER_S: Final = 0.2  # a batch gathers this long: fewer and larger transactions
+BATCH: Final = 500
+WAITING: Final = 20_000
+AT_ONCE: Final = 4_000  # characters tokenised before other tasks get their turn: about 1 ms
+RECOVER_S: Final = 60.0
+RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
+MARGIN: Final = timedelta(minutes=2)  # far above a transaction's time limit and the difference between two nodes' clocks
+WINDOW: Final = timedelta(minutes=1)
+WINDOW_MIN: Final = timedelta(milliseconds=1)
+WINDOW_MAX: Final = timedelta(days=7)
+
+
+class Indexer:
+    """`feed` it after commit; `run` must be running, once per process."""
+
+    def __init__(self, works: Works, store: SearchStore, tokens: SearchTokens) -> None:
+        self._works = works
+        self._store = store
+        self._tokens = tokens
+        self._waiting: deque[Unindexed] = deque()
+        self._wake = asyncio.Event()
+        self._left_out = False
+        self._log = structlog.get_logger("indexer")
+
+    def feed(self, accepted: Sequence[Accepted]) -> None:
+        """Texts that were just committed. Never waits; what finds no room is left to the recovery."""
+        room = WAITING - len(self._waiting)
+        if len(accepted) > room:
+            self._left_out = True
+        self._waiting.extend(
+            Unindexed(one.conversation, one.seq, one.exhibitor, one.text) for one in accepted[: max(0, room)]
+        )
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """Texts fed and not yet written."""
+        return len(self._waiting)
+
+    async def run(self) -> None:
+        """Index what is fed and recover what is not, until cancelled. What then waits is recovered by the next start."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write_fed())
+            group.create_task(self._keep_recovering())
+
+    async def _write_fed(self) -> None:
+        while True:
+            await self._wake.wait()
+            await self._works.clock.sleep(GATHER_S)
+            self._wake.clear()
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                await self._insist(batch)
+
+    async def _insist(self, batch: Sequence[Unindexed]) -> None:
+        """Write a batch; while the database is away wait for it, the feed growing no further than its bound."""
+        attempt = 0
+        while True:
+            try:
+                await self.write(batch)
+            except Unavailable as error:
+                self._log.warning("search index waits", code=error.code, waiting=len(self._waiting))
+                await self._works.clock.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+                attempt += 1
+            else:
+                return
+
+    async def _keep_recovering(self) -> None:
+        while True:
+            try:
+                await self.recover()
+            except Unavailable as error:
+                self._log.warning("search index not recovered", code=error.code)
+            for _ in range(int(RECOVER_S)):
+                await self._works.clock.sleep(1.0)
+                if self._left_out and not self._waiting:
+                    break
+
+    async def recover(self) -> int:
+        """Index every committed text that has no row, from where it is known to be complete; answers how many there were."""
+        self._left_out = False
+        async with self._works.read() as work:
+            start = await self._store.done_to(work.connection)
+            now = work.now
+        count, window = 0, WINDOW
+        before: list[Unindexed] = []
+        start = now if start is None else start
+        while start < now:
+            end = min(start + window, now + MARGIN)
+            texts = await self._unindexed(start, end)
+            if len(texts) > BATCH and window > WINDOW_MIN:
+                window /= 2
+                continue
+            await self.write(texts[:BATCH])
+            count += len(texts[:BATCH])
+            if len(texts) <= BATCH or texts == before:  # all of it, or what cannot be written at all
+                start = end
+                window = min(window * 2, WINDOW_MAX)
+                if texts or start >= now:
+                    await self._done_to(min(start, now - MARGIN))
+            before = texts
+        if count:
+            self._log.info("search index recovered", messages=count)
+        return count
+
+    async def _unindexed(self, start: datetime, end: datetime) -> list[Unindexed]:
+        async with self._works.read() as work:
+            return await self._store.unindexed(work.connection, start, end, BATCH + 1)
+
+    async def _done_to(self, at: datetime) -> None:
+        async with self._works.begin() as work:
+            await self._store.set_done_to(work.connection, at)
+
+    async def write(self, texts: Sequence[Unindexed]) -> None:
+        """Write texts in one transaction. When something in it is refused for good each is written alone, and what cannot be is
+        passed over: one text must not keep the others from being found."""
+        if not texts:
+            return
+        tokens = await self._tokenised(texts)
+        try:
+            await self._write(texts, tokens)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(texts) == 1:
+                self._log.exception("text not indexed", conversation=str(texts[0].conversation), seq=texts[0].seq)
+                return
+            for text in texts:
+                await self.write([text])
+
+    async def _write(self, texts: Sequence[Unindexed], tokens: Sequence[str]) -> None:
+        async with self._works.begin() as work:
+            await self._store.index(work.connection, texts, tokens)
+
+    async def _tokenised(self, texts: Sequence[Unindexed]) -> list[str]:
+        tokens: list[str] = []
+        characters = 0
+        for text in texts:
+            if (characters := characters + len(text.text)) > AT_ONCE:
+                await asyncio.sleep(0)
+                characters = 0
+            tokens.append(self._tokens.index_tokens(text.text))
+        return tokens

@@ -1,0 +1,98 @@
+"""Rows of the search index, and what is found by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from fairwire_server.chat.search_rules import LOOKED_THROUGH, Place, Reach, Step
+from fairwire_server.database.pool import Connection
+from fairwire_server.database.queries import load_queries
+from fairwire_server.streams.messages import MessageRow
+
+__all__ = ["SearchStore", "Unindexed"]
+
+Own = Mapping[UUID, int]
+"""Conversations in reach, each with the last seq that may be found in it."""
+_NAMES: Final = {"buyer": "exhibitors_by_name", "own": "own_buyers_by_name", "all": "buyers_by_name"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unindexed:
+    """A text that the index is to hold."""
+
+    conversation: UUID
+    seq: int
+    exhibitor: UUID
+    text: str
+
+
+class SearchStore:
+    """Named queries over `message_search`, `search_progress` and the names of both sides."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(__package__, "search.sql")
+
+    async def own(self, connection: Connection, account: UUID) -> dict[UUID, int]:
+        """The account's conversations, each with the last seq it may read."""
+        rows = await connection.fetch(self._sql["own_conversations"], account)
+        return {row["conversation_id"]: row["last"] for row in rows}
+
+    async def names(self, connection: Connection, reach: Reach, query: str, limit: int) -> list[UUID]:
+        """Conversations in reach whose other side's name matches."""
+        kind = "buyer" if reach.view == "buyer" else "all" if reach.account is None else "own"
+        rows = await connection.fetch(self._sql[_NAMES[kind]], reach.account or reach.exhibitor, query, limit)
+        return [row["id"] for row in rows]
+
+    async def places(
+        self, connection: Connection, step: Step, reach: Reach, own: Own | None, query: str, before: Place, limit: int
+    ) -> list[Place]:
+        """At most `limit` places before `before` that one step of the plan finds, newest first."""
+        listed = () if own is None else (list(own), list(own.values()))
+        name = step if step == "read" or own is None else f"{step}_own"
+        if step == "read":
+            rows = await connection.fetch(self._sql[name], query, *before, limit, *listed)
+        else:
+            most = (LOOKED_THROUGH,) if step == "newest" else ()
+            rows = await connection.fetch(self._sql[name], reach.exhibitor, query, *before, limit, *most, *listed)
+        return [Place(*row) for row in rows]
+
+    async def is_beyond(self, connection: Connection, exhibitor: UUID | None, before: Place) -> bool:
+        """Whether the step `newest` has left messages unseen."""
+        return bool(await connection.fetchval(self._sql["is_beyond"], exhibitor, before.at, LOOKED_THROUGH))
+
+    async def messages(self, connection: Connection, places: Sequence[Place]) -> dict[tuple[UUID, int], MessageRow]:
+        """The messages at these places."""
+        rows = await connection.fetch(
+            self._sql["found_messages"], [place.conversation for place in places], [place.seq for place in places]
+        )
+        return {(row["conversation_id"], row["seq"]): MessageRow.of(row) for row in rows}
+
+    async def index(self, connection: Connection, texts: Sequence[Unindexed], tokens: Sequence[str]) -> None:
+        """Index texts by their tokens; those recalled meanwhile are passed over."""
+        await connection.execute(
+            self._sql["index_messages"],
+            [text.conversation for text in texts],
+            [text.seq for text in texts],
+            [text.exhibitor for text in texts],
+            tokens,
+        )
+
+    async def unindexed(
+        self, connection: Connection, start: datetime, end: datetime, limit: int
+    ) -> list[Unindexed]:
+        """At most `limit` texts of a stretch of time that the index lacks."""
+        rows = await connection.fetch(self._sql["unindexed"], start, end, limit)
+        return [Unindexed(row["conversation_id"], row["seq"], row["exhibitor_id"], row["text"]) for row in rows]
+
+    async def done_to(self, connection: Connection) -> datetime | None:
+        """Where recovery begins; None when there is no message at all."""
+        found: datetime | None = await connection.fetchval(self._sql["done_to"])
+        return found
+
+    async def set_done_to(self, connection: Connection, at: datetime) -> None:
+        """Everything accepted before `at` is indexed."""
+        await connection.execute(self._sql["set_done_to"], at)
