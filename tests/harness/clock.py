@@ -21,6 +21,7 @@ class ManualClock:
         self._jumps = jumps
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._slept = asyncio.Event()
 
     def now(self) -> datetime:
         """The instant it shows, in UTC."""
@@ -38,12 +39,19 @@ class ManualClock:
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), woken))
+        self._slept.set()
         await woken
 
     @property
     def sleeping(self) -> int:
         """How many wait in `sleep`."""
         return sum(not woken.done() for _, _, woken in self._sleepers)
+
+    async def until_sleeping(self, count: int = 1) -> None:
+        """Returns once that many wait in `sleep`; however long their work before takes."""
+        while self.sleeping < count:
+            self._slept.clear()
+            await self._slept.wait()
 
     def advance(self, seconds: float) -> None:
         """Move on, and wake whoever is due in the order of their times; they run when the caller next awaits."""

@@ -49,8 +49,8 @@ class EmailChannel:
         """One letter, taken by the server or refused."""
         if not self.reaches(letter.kind):
             raise Undeliverable("not_an_email_address")
-        message = self._message(letter)
         try:
+            message = self._message(letter)
             async with asyncio.timeout(self._timeout_s):
                 await self._deliver(message, letter.to)
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
@@ -106,8 +106,10 @@ def _meaning(error: Exception) -> ChannelError:
             return TryLater("timeout")
         case SSLError():
             return TryLater("tls")
-        case _:
+        case OSError():
             return TryLater("connection")
+        case _:
+            return TryLater("protocol")  # such as no STARTTLS where it is demanded: a setting, on one side or the other
 
 
 def _by_code(what: str, code: int) -> ChannelError:
