@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 
 from fairwire_protocol.errors import Refused
+from fairwire_server.accounts.naming_rules import new_login
 from fairwire_server.accounts.phones import normalise_email, normalise_phone
 from fairwire_server.importing.rows import RowFault
 
 __all__ = [
     "EMPTIED", "account_kind", "buyer_role", "country", "domicile", "email", "exhibit_state", "flag", "instant", "integer",
-    "items", "language", "mobile", "phone_text", "profile", "profile_value", "text", "time_zone",
+    "items", "language", "login", "mobile", "phone_text", "profile", "profile_value", "text", "time_zone",
 ]  # fmt: skip
 
 EMPTIED: Final = -1
@@ -32,6 +33,8 @@ Reader = Callable[[object], object]
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+# What `normalise_email` leaves as it is, by far the most of them.
+_PLAIN_EMAIL: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _SPLIT: Final = re.compile("[;；|]")
 _PROFILE_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # Islands and the like that have a code but no telephone numbers of their own.
@@ -44,15 +47,29 @@ def text(limit: int) -> Callable[[object], str]:
     """One line of at most `limit` characters; white space inside is folded to single spaces."""
 
     def read(cell: object) -> str:
-        value = _string(cell)
-        if not (value.isascii() and value.isprintable()):
-            value = _clean(value)
-        value = " ".join(value.split()) if "  " in value or "\n" in value or "\t" in value else value.strip()
+        value = cell if type(cell) is str else _string(cell)
+        if value.isascii() and value.isprintable():
+            value = value.strip() if "  " not in value else " ".join(value.split())
+        else:
+            value = " ".join(_clean(value).split())
+            if value and not any(map(_visible, value)):
+                raise RowFault("invalid", "Holds no visible character.")
         if len(value) > limit:
             raise RowFault("too_long", f"At most {limit} characters, not {len(value):,}.")
         return value
 
     return read
+
+
+def login(cell: object) -> str:
+    """What an account signs in by, in its one spelling."""
+    value = _clean(_string(cell)).strip()
+    if len(value) > 200:
+        raise RowFault("too_long", f"At most 200 characters, not {len(value):,}.")
+    try:
+        return new_login(value) if value else ""
+    except Refused as refusal:
+        raise RowFault("invalid", refusal.message) from None
 
 
 def profile_value(cell: object) -> str:
@@ -178,8 +195,8 @@ def _known_zone(name: str) -> bool:
 def email(cell: object) -> str:
     """An email address in its one spelling (A8)."""
     value = _string(cell).strip()
-    if not value:
-        return ""
+    if not value or (_PLAIN_EMAIL.fullmatch(value) and len(value) <= 254):
+        return value
     _clean(value)
     try:
         return normalise_email(value)
@@ -235,3 +252,7 @@ def _clean(value: str) -> str:
     if found := _CONTROL.search(value):
         raise RowFault("control_character", f"Holds U+{ord(found[0]):04X}, which is no text.")
     return unicodedata.normalize("NFC", value)
+
+
+def _visible(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "CZ"

@@ -25,7 +25,7 @@ from fairwire_server.importing.report import REASONS, Failure, Report, Sample
 from fairwire_server.importing.rows import KINDS, Damaged, Item, Kind, RowFault, Source
 from fairwire_server.importing.staging import Batch, NewId, Stager
 from fairwire_server.importing.store import ImportStore, RowsRefused
-from fairwire_server.importing.writing import Tell, Writer
+from fairwire_server.importing.writing import Tell, Writer, Written
 
 __all__ = ["Importer", "Options", "Progress", "fresh_id"]
 
@@ -97,7 +97,6 @@ class Importer:
             await store.execute("index_staging")
             async with store.rehearsal(self._options.dry_run):
                 await self._write(store, report)
-                await self._count(store, report)
                 await intake.explain([source.name for source in sources])
         report.failures = failures.written
         report.seconds = round(self._clock.monotonic() - started, 3)
@@ -127,7 +126,6 @@ class Importer:
         for kind in KINDS:
             await self._write_kind(store, writer, kind, report)
             if kind == "fair":
-                await store.execute("find_fairs")
                 await store.execute("mark_unknown_fairs")
                 await store.execute("settle_companies")
         report.resets += await writer.recompute()
@@ -137,25 +135,30 @@ class Importer:
         counts = report.kinds.get(kind)
         while (batch := await store.next_batch(kind, after, BATCH_ROWS)) is not None:
             last, rows = batch
-            report.resets += await self._write_span(store, writer, kind, after, last)
+            await self._write_span(store, writer, kind, after, last, report)
             after, done = last, done + rows
             self._progress(f"Writing {kind}s", done, counts.total if counts else done)
 
-    async def _write_span(self, store: ImportStore, writer: Writer, kind: Kind, after: int, last: int) -> int:
+    async def _write_span(
+        self, store: ImportStore, writer: Writer, kind: Kind, after: int, last: int, report: Report
+    ) -> None:
         """Write a batch; if it is refused, its halves, down to the row that cannot be written."""
         try:
-            return await self._patiently(store, writer, kind, after, last)
+            written = await self._patiently(store, writer, kind, after, last)
         except RowsRefused as refused:
             numbers = [row["n"] for row in await store.fetch("batch_rows", kind, after, last)]
             if len(numbers) < 2:
                 for n in numbers:
                     await store.execute("mark_refused", n, refused.what)
-                return 0
+                return
+        else:
+            report.add(kind, written.outcomes, written.kept, written.reset)
+            return
         middle = numbers[len(numbers) // 2 - 1]
-        first_half = await self._write_span(store, writer, kind, after, middle)
-        return first_half + await self._write_span(store, writer, kind, middle, last)
+        await self._write_span(store, writer, kind, after, middle, report)
+        await self._write_span(store, writer, kind, middle, last, report)
 
-    async def _patiently(self, store: ImportStore, writer: Writer, kind: Kind, after: int, last: int) -> int:
+    async def _patiently(self, store: ImportStore, writer: Writer, kind: Kind, after: int, last: int) -> Written:
         """Write a batch, again and again while it only meets the locks of the running fair."""
         for attempt in range(ATTEMPTS):
             try:
@@ -165,12 +168,6 @@ class Importer:
                     raise
             await self._clock.sleep(0.1 * 2**attempt)
         raise AssertionError("unreachable")
-
-    async def _count(self, store: ImportStore, report: Report) -> None:
-        for row in await store.fetch("count_outcomes"):
-            report.of(row["kind"]).settle(row["what"], row["failed"], row["rows"])
-        for row in await store.fetch("count_kept"):
-            report.of(row["kind"]).kept += row["rows"]
 
 
 class _Intake:
@@ -192,8 +189,7 @@ class _Intake:
         for item in source:
             self._report.of(item.kind).total += 1
             if (failure := self._take(item, number, batch)) is not None:
-                counts = self._report.of(item.kind)
-                counts.settle(failure.reason, failed=True, rows=1)
+                self._report.of(item.kind).fail(failure.reason)
                 self._fail(number, source.name, failure)
             if len(batch) >= COPY_ROWS:
                 await self._store.copy(batch)
@@ -203,7 +199,9 @@ class _Intake:
         self._progress(what, source.size, source.size)
 
     async def explain(self, names: Sequence[str]) -> None:
-        """Write down what failed beside the database, a page at a time."""
+        """Count and write down what failed beside the database, a page at a time."""
+        for row in await self._store.fetch("count_problems"):
+            self._report.of(row["kind"]).fail(row["problem"], row["rows"])
         last = 0
         while rows := await self._store.fetch("failed_rows", last, FAILURE_PAGE):
             last = rows[-1]["n"]

@@ -6,7 +6,8 @@ total = created + updated + unchanged + failed + duplicate, always.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -48,8 +49,6 @@ REASONS: Final = {
     "wrong_type": "A value has the wrong type.",
 }
 
-Outcome = Literal["created", "updated", "unchanged"]
-
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One row that was not taken, as it stands in a failures file."""
@@ -85,20 +84,12 @@ class Counts(msgspec.Struct, kw_only=True):
     kept: int = 0
     """Of the others: rows whose address was left alone, because the account has verified another one (A8)."""
 
-    def settle(self, what: str, failed: bool, rows: int) -> None:
-        """Count `rows` rows that ended as `what`."""
-        match what:
-            case "duplicate":
-                self.duplicate += rows
-            case "created":
-                self.created += rows
-            case "updated":
-                self.updated += rows
-            case "unchanged":
-                self.unchanged += rows
-            case _:
-                assert failed, what
-                self.failed[what] = self.failed.get(what, 0) + rows
+    def fail(self, reason: str, rows: int = 1) -> None:
+        """Count rows that were put aside."""
+        if reason == "duplicate":
+            self.duplicate += rows
+        else:
+            self.failed[reason] = self.failed.get(reason, 0) + rows
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -116,6 +107,15 @@ class Report(msgspec.Struct, kw_only=True):
     def of(self, kind: Kind | None) -> Counts:
         """The counts of a kind; None for lines whose kind nobody knows."""
         return self.kinds.setdefault(kind or UNKNOWN, Counts())
+
+    def add(self, kind: Kind, outcomes: Mapping[str, int], kept: int, resets: int) -> None:
+        """Count a written batch."""
+        counts = self.of(kind)
+        counts.created += outcomes.get("created", 0)
+        counts.updated += outcomes.get("updated", 0)
+        counts.unchanged += outcomes.get("unchanged", 0)
+        counts.kept += kept
+        self.resets += resets
 
     def sample(self, sample: Sample) -> None:
         """Keep the first few."""

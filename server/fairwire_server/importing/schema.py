@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
@@ -42,6 +42,12 @@ class Schema:
     either: tuple[str, ...] = ()
     """Of these at least one is filled."""
     open_prefix: str | None = None
+    required: tuple[str, ...] = field(init=False)
+    """Columns whose cells must be filled."""
+
+    def __post_init__(self) -> None:
+        required = tuple(name for name, column in self.columns.items() if column.required)
+        object.__setattr__(self, "required", required)
 
     def knows(self, name: str) -> bool:
         """Whether a column of that name has a meaning here."""
@@ -61,31 +67,25 @@ class Schema:
     def checked(self, cells: Mapping[str, object]) -> dict[str, object]:
         """The values of a row; raises `RowFault` for the first cell that cannot be taken."""
         values: dict[str, object] = {}
-        for name, cell in cells.items():
-            column = self.columns.get(name)
-            if column is None:
-                values[name] = self._open(name, cell)
-                continue
-            try:
-                values[name] = value = column.read(cell)
-            except RowFault as fault:
-                raise RowFault(fault.reason, fault.message, name) from None
-            if column.required and value in ("", None):
-                raise RowFault("missing", f"{name} must be filled.", name)
-        for name, column in self.columns.items():
-            if column.required and name not in values:
-                raise RowFault("missing", f"{name} must be given.", name)
+        columns = self.columns
+        name = ""
+        try:
+            for name, cell in cells.items():
+                column = columns.get(name)
+                values[name] = self._open(name, cell) if column is None else column.read(cell)
+        except RowFault as fault:
+            raise RowFault(fault.reason, fault.message, fault.field or name) from None
+        for required in self.required:
+            if values.get(required, "") == "":
+                raise RowFault("missing", f"{required} must be filled.", required)
         if self.either and not any(values.get(name) for name in self.either):
             raise RowFault("missing", f"{' or '.join(self.either)} must be filled.", self.either[0])
         return values
 
     def _open(self, name: str, cell: object) -> object:
         if not self.knows(name):
-            raise RowFault("unknown_field", f"There is no field {name!r}{near(name, self.columns)}.", name)
-        try:
-            return fields.profile_value(cell)
-        except RowFault as fault:
-            raise RowFault(fault.reason, fault.message, name) from None
+            raise RowFault("unknown_field", f"There is no field {name[:80]!r}{near(name, self.columns)}.")
+        return fields.profile_value(cell)
 
 
 def canonical(name: str) -> str:
@@ -168,7 +168,7 @@ _ALL: Final = (
             "sub_account_limit": Column(
                 fields.integer(0, 1000), "Its own limit of sub-accounts; empty: the fair's (A2)."
             ),
-            "login": Column(fields.text(200), "Login of its main account; by default the exhibitor's id."),
+            "login": Column(fields.login, "Login of its main account; by default `exhibitor-` and the id."),
             "contact": Column(fields.text(100), "Name of its main account; by default the company's."),
             **_PERSON,
         },

@@ -91,8 +91,7 @@ class Stager:
 
     def stage(self, row: Row, source: int, batch: Batch) -> None:
         """Check `row` and add its records to `batch`."""
-        cells = {name: cell for name, cell in row.fields.items() if name != "fair" or row.kind != "fair"}
-        values = SCHEMAS[row.kind].checked(cells)
+        values = SCHEMAS[row.kind].checked(row.fields)
         n = self._n + 1
         key = self._make[row.kind](n, values, batch)
         self._n = n
@@ -125,7 +124,7 @@ class Stager:
         zh, en = _names(values)
         domestic = values["domicile"] == "domestic"
         account = self._account_record(
-            n, values, kind="main", exhibitor=key, external_id=f"exhibitor:{key}", login=key, name=_text(values, "contact"),
+            n, values, kind="main", exhibitor=key, external_id=f"exhibitor:{key}", name=_text(values, "contact"),
             default_name=(zh if domestic else en)[:100], region="CN" if domestic else None, language="zh" if domestic else "en",
         )  # fmt: skip
         tokens = self._tokens(zh if zh == en else f"{zh} {en}")
@@ -147,7 +146,7 @@ class Stager:
             raise RowFault("missing", "exhibitor must be filled.", "exhibitor")
         account = self._account_record(
             n, values, kind=kind, exhibitor=exhibitor,
-            external_id=f"account:{key}", login=key, name=str(values["name"]), default_name="", region=None, language=None,
+            external_id=f"account:{key}", name=str(values["name"]), default_name="", region=None, language=None,
         )  # fmt: skip
         batch.records["staged_account"].append(account)
         return key
@@ -164,7 +163,7 @@ class Stager:
                 assert isinstance(value, Mapping)
                 profile.update((key, text or None) for key, text in value.items())
         account = self._account_record(
-            n, values, kind="buyer", exhibitor=None, external_id=f"buyer:{key}", login=key, name=str(values["name"]),
+            n, values, kind="buyer", exhibitor=None, external_id=f"buyer:{key}", name=str(values["name"]),
             default_name="", region=country or None, language="zh" if country in ("CN", "HK", "MO", "TW") else "en",
         )  # fmt: skip
         batch.records["staged_account"].append(account)
@@ -189,14 +188,15 @@ class Stager:
         return key
 
     def _account_record(
-        self, n: int, values: Values, *, kind: str, exhibitor: str | None, external_id: str, login: str, name: str | None,
+        self, n: int, values: Values, *, kind: str, exhibitor: str | None, external_id: str, name: str | None,
         default_name: str, region: str | None, language: str | None,
     ) -> Record:  # fmt: skip
         given = _text(values, "login")
+        default_login = self._fold_login("-".join(external_id.replace(":", "-", 1).split()))
         typed = _text(values, "mobile")
         return (
             n, self._new_id("account", external_id), kind, exhibitor, external_id,
-            None if given is None else self._fold_login(given), self._fold_login(login), name, default_name,
+            given, default_login, name, default_name,
             self._tokens(name or default_name), None if typed is None else fields.mobile(typed, region or self._phone_region),
             values.get("mobile_verified"), values.get("email"), values.get("email_verified"), values.get("language"),
             language, values.get("time_zone"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +14,9 @@ from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 from fairwire_server.importing.staging import TABLES, Batch
 
-__all__ = ["ImportStore", "RowsRefused"]
+__all__ = ["ImportStore", "Record", "RowsRefused"]
+
+Record: TypeAlias = asyncpg.Record
 
 STATEMENT_S: Final = 900.0
 
@@ -41,6 +43,7 @@ class ImportStore:
         """Lift the limits of requests from this connection and make the staged tables."""
         await self.fetch("prepare_session")
         await self.execute("create_staging")
+        await self.execute("create_batch")
 
     async def copy(self, batch: Batch) -> None:
         """Append the records of `batch` to the staged tables."""

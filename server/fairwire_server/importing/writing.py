@@ -7,6 +7,7 @@ not fit (`check_`), then writes and says what became of each row.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -20,13 +21,22 @@ from fairwire_server.importing.rows import Kind
 from fairwire_server.importing.store import ImportStore
 from fairwire_server.streams.store import StreamStore
 
-__all__ = ["Tell", "Writer"]
+__all__ = ["Tell", "Writer", "Written"]
 
 Tell = Callable[[Connection, Sequence[UUID]], Awaitable[None]]
 """Lets a running server know, within the transaction, that these accounts' streams have a new epoch."""
 
 PAGE: Final = 5000
 NOBODY: Final = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One batch: how many rows ended how, how many verified addresses were left alone, whose clients load anew."""
+
+    outcomes: Mapping[str, int]
+    kept: int
+    reset: int
 
 
 class Writer:
@@ -41,24 +51,34 @@ class Writer:
         self._tell = tell
         self._limit = sub_account_limit
         self._password_hash = password_hash
-        self._kinds: Final[Mapping[Kind, Callable[[int, int], Awaitable[int]]]] = {
-            "fair": self._fairs,
-            "section": self._sections,
-            "exhibitor": self._exhibitors,
-            "account": self._accounts,
-            "buyer": self._buyers,
-            "exhibit": self._exhibits,
+        self._new_rules: list[UUID] = []
+        self._kinds: Final[Mapping[Kind, tuple[tuple[str, ...], Callable[[], Awaitable[Sequence[UUID]]]]]] = {
+            "fair": (("fill_fairs",), self._fairs),
+            "section": (("fill_sections",), self._sections),
+            "exhibitor": (("fill_exhibitors", "fill_accounts"), self._exhibitors),
+            "account": (("fill_accounts",), self._accounts),
+            "buyer": (("fill_buyers", "fill_accounts"), self._buyers),
+            "exhibit": (("fill_exhibits",), self._exhibits),
         }
 
-    async def write(self, kind: Kind, after: int, last: int) -> int:
-        """Write the rows of `kind` with `after` < n <= `last` in one transaction; answers how many accounts were reset."""
+    async def write(self, kind: Kind, after: int, last: int) -> Written:
+        """Write the rows of `kind` with `after` < n <= `last` in one transaction."""
+        fills, steps = self._kinds[kind]
         async with self._store.transaction():
-            return await self._kinds[kind](after, last)
+            await self._store.execute("empty_batch")
+            await self._store.execute("fill_batch", kind, after, last)
+            for fill in fills:
+                await self._store.execute(fill, after, last)
+            affected = await steps()
+            await self._reset(affected)
+            await self._store.execute("finish_batch")
+            rows = await self._store.fetch("count_batch")
+        return Written({row["outcome"]: row["rows"] for row in rows}, sum(row["kept"] for row in rows), len(affected))
 
     async def recompute(self) -> int:
         """Completeness of all buyers of fairs that ask for other fields now (A3); answers how many accounts were reset."""
         reset = 0
-        for fair in await self._store.ids("fairs_with_new_rules"):
+        for fair in self._new_rules:
             last = NOBODY
             while rows := await self._store.fetch("buyers_of_fair", fair, last, PAGE):
                 last = rows[-1]["account_id"]
@@ -73,63 +93,61 @@ class Writer:
                 reset += len(turned)
         return reset
 
-    async def _fairs(self, after: int, last: int) -> int:
-        await self._store.execute("resolve_fairs", after, last)
-        await self._store.execute("write_fairs", after, last, self._now)
-        return 0
+    async def _fairs(self) -> Sequence[UUID]:
+        await self._steps("resolve_fairs")
+        await self._store.execute("write_fairs", self._now)
+        self._new_rules += await self._store.ids("fairs_with_new_rules")
+        return ()
 
-    async def _sections(self, after: int, last: int) -> int:
-        await self._store.execute("resolve_sections", after, last)
-        await self._store.execute("write_sections", after, last)
-        return 0
+    async def _sections(self) -> Sequence[UUID]:
+        await self._steps("resolve_sections", "write_sections")
+        return ()
 
-    async def _exhibitors(self, after: int, last: int) -> int:
-        for step in ("resolve_exhibitors", "compare_exhibitors", "check_exhibitors", "resolve_mains"):
-            await self._store.execute(step, after, last)
-        await self._merge_accounts("exhibitor", after, last)
-        await self._store.execute("write_exhibitors", after, last)
-        return await self._write_accounts("exhibitor", after, last)
+    async def _exhibitors(self) -> Sequence[UUID]:
+        await self._steps("resolve_exhibitors", "compare_exhibitors", "check_exhibitors", "resolve_mains")
+        await self._merge_accounts()
+        await self._steps("write_exhibitors")
+        return await self._write_accounts()
 
-    async def _accounts(self, after: int, last: int) -> int:
-        await self._store.execute("resolve_team", after, last)
-        await self._merge_accounts("account", after, last)
-        await self._store.execute("lock_teams", after, last)
-        await self._store.execute("check_limits", after, last, self._limit)
-        return await self._write_accounts("account", after, last)
+    async def _accounts(self) -> Sequence[UUID]:
+        await self._steps("resolve_team")
+        await self._merge_accounts()
+        await self._steps("lock_teams")
+        await self._store.execute("check_limits", self._limit)
+        return await self._write_accounts()
 
-    async def _buyers(self, after: int, last: int) -> int:
-        await self._store.execute("resolve_buyers", after, last)
-        await self._merge_accounts("buyer", after, last)
-        await self._store.execute("merge_buyers", after, last)
-        rows = await self._store.fetch("merged_profiles", after, last)
+    async def _buyers(self) -> Sequence[UUID]:
+        await self._steps("resolve_buyers")
+        await self._merge_accounts()
+        await self._steps("merge_buyers")
         complete = [
-            row["n"] for row in rows if _complete(row["settings"], row["country"], row["interests"], row["profile"])
+            row["n"]
+            for row in await self._store.fetch("merged_profiles")
+            if _complete(row["settings"], row["country"], row["interests"], row["profile"])
         ]
         await self._store.execute("mark_complete", complete)
-        await self._store.execute("compare_buyers", after, last)
-        return await self._write_accounts("buyer", after, last, "write_buyers")
+        await self._steps("compare_buyers")
+        return await self._write_accounts("write_buyers")
 
-    async def _exhibits(self, after: int, last: int) -> int:
-        await self._store.execute("resolve_exhibits", after, last)
-        await self._store.execute("write_exhibits", after, last, self._now)
-        return 0
+    async def _exhibits(self) -> Sequence[UUID]:
+        await self._steps("resolve_exhibits")
+        await self._store.execute("write_exhibits", self._now)
+        return ()
 
-    async def _merge_accounts(self, kind: Kind, after: int, last: int) -> None:
-        await self._store.execute("merge_accounts", after, last, self._now, kind)
-        for check in ("check_logins", "check_mobiles", "check_emails"):
-            await self._store.execute(check, after, last, kind)
+    async def _merge_accounts(self) -> None:
+        await self._store.execute("merge_accounts", self._now)
+        await self._steps("check_logins", "check_mobiles", "check_emails")
 
-    async def _write_accounts(self, kind: Kind, after: int, last: int, *more: str) -> int:
-        """The accounts of a batch, then what stands on them, then whose view has changed."""
-        new = await self._store.ids("add_accounts", after, last, self._now, kind, self._password_hash)
+    async def _write_accounts(self, *more: str) -> Sequence[UUID]:
+        """The accounts of a batch, then what stands on them; answers whose view has changed."""
+        new = await self._store.ids("add_accounts", self._now, self._password_hash)
         await self._streams.create(self._store.connection, new)
-        await self._store.execute("change_accounts", after, last, kind)
-        for step in more:
-            await self._store.execute(step, after, last)
-        await self._store.execute("settle_accounts", after, last, kind)
-        affected = await self._store.ids("affected_accounts", after, last, kind)
-        await self._reset(affected)
-        return len(affected)
+        await self._steps("change_accounts", *more, "settle_accounts")
+        return await self._store.ids("affected_accounts")
+
+    async def _steps(self, *names: str) -> None:
+        for name in names:
+            await self._store.execute(name)
 
     async def _reset(self, accounts: Sequence[UUID]) -> None:
         """A new epoch for these accounts' streams: their clients load a fresh snapshot (W6)."""
