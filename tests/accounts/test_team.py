@@ -7,13 +7,21 @@ from typing import get_args
 from uuid import UUID, uuid4
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Close
 from fairwire_protocol.models import AccountKind, AccountState
 from fairwire_protocol.operations import Request
 from fairwire_protocol.operations import identity as ops
 from fairwire_server.accounts.rules import DEFAULT
-from fairwire_server.accounts.team_rules import KEPT_BY_ANY_TYPE, LISTED_MAX, TRANSITIONS, Step, leaves_behind, stepped
+from fairwire_server.accounts.team_rules import (
+    KEPT_WITHOUT_CHATS,
+    LISTED_MAX,
+    TRANSITIONS,
+    Step,
+    leaves_behind,
+    stepped,
+)
 from tests.accounts.conftest import People
 from tests.accounts.refusals import refused
 from tests.accounts.world import World
@@ -196,7 +204,7 @@ async def test_a6_what_an_account_holds_is_listed_and_nothing_changes(world: Wor
         else:
             await update(world, people.business, kind="exhibit")
     listed = {"chat": {"count": LISTED_MAX + 7, "ids": [str(chat) for chat in chats[:LISTED_MAX]]}}
-    if how != "exhibit":  # an exhibit account keeps its exhibits
+    if how == "remove":  # a disabled account, and one of type exhibit, keeps its exhibits
         listed["exhibit"] = {"count": 1, "ids": [str(exhibits[0])]}
     assert errors[0].detail == {"open": listed}
     await world.sessions.authenticate(theirs.access_token)
@@ -215,6 +223,24 @@ async def test_a6_what_it_holds_is_handed_over_in_the_same_step(world: World, pe
         await update(world, people.business, kind="exhibit", handover_to=people.manager)
     assert world.chats.held == {people.manager: chats}
     assert world.chats.moves == [(people.business, people.manager, people.main)]
+
+
+async def test_a6_exhibits_go_along_with_a_removal_and_stay_with_a_disabled_account(
+    world: World, people: People
+) -> None:
+    """Over the table itself."""
+    exhibit: UUID = uuid7()
+    await world.execute(
+        "INSERT INTO exhibit (id, fair_id, exhibitor_id, owner_id, external_id, name_zh, name_en, created_at)"
+        " VALUES ($1, $2, $3, $4, 'X', 'X', 'X', $5)",
+        exhibit, people.fair, people.exhibitor, people.business, world.clock.now(),
+    )  # fmt: skip
+    await update(world, people.business, enabled=False)
+    with refused("handover_needed") as errors:
+        await remove(world, people.business)
+    assert errors[0].detail == {"open": {"exhibit": {"count": 1, "ids": [str(exhibit)]}}}
+    await remove(world, people.business, people.manager)
+    assert await world.fetch("SELECT owner_id FROM exhibit") == [{"owner_id": people.manager}]
 
 
 @pytest.mark.parametrize("target", ["business", "exhibit", "stranger", "buyer", "nobody"])
@@ -280,11 +306,12 @@ def test_every_state_and_step() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (("business", "active"), ("business", "disabled"), ()),
+        (("business", "active"), ("business", "disabled"), KEPT_WITHOUT_CHATS),
+        (("exhibit", "active"), ("exhibit", "disabled"), KEPT_WITHOUT_CHATS),
         (("business", "active"), ("business", "removed"), ()),
         (("business", "disabled"), ("business", "removed"), ()),
         (("exhibit", "active"), ("exhibit", "removed"), ()),
-        (("business", "active"), ("exhibit", "active"), KEPT_BY_ANY_TYPE),
+        (("business", "active"), ("exhibit", "active"), KEPT_WITHOUT_CHATS),
         (("business", "active"), ("manager", "active"), None),
         (("exhibit", "active"), ("business", "active"), None),
         (("business", "disabled"), ("exhibit", "disabled"), None),

@@ -46,6 +46,7 @@ from fairwire_server.chat.search_tokens import SearchTokens
 from fairwire_server.context import Context
 from fairwire_server.database.pool import Database
 from fairwire_server.database.work import Work, Works
+from fairwire_server.exhibits.holdings import OwnedExhibits
 from fairwire_server.folding import Folding
 from fairwire_server.streams.service import Streams
 from fairwire_server.streams.store import StreamStore
@@ -132,7 +133,7 @@ class World:
         )  # fmt: skip
         self.teams = Teams(
             works=works, store=store, team=TeamStore(), commands=commands, sessions=sessions, passwords=passwords,
-            changes=changes, handover=Handover(store, [self.chats, self.exhibits]),
+            changes=changes, handover=Handover(store, [self.chats, self.exhibits, OwnedExhibits()]),
             index_tokens=self.search.index_tokens, create_streams=self.streams.create,
             reset_streams=self.streams.reset, sub_account_limit=5,
         )  # fmt: skip

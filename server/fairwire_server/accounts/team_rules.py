@@ -11,7 +11,7 @@ from fairwire_protocol.models import AccountKind, AccountState
 from fairwire_server.accounts.rules import Table, may_receive
 
 __all__ = [
-    "KEPT_BY_ANY_TYPE",
+    "KEPT_WITHOUT_CHATS",
     "LISTED_MAX",
     "TRANSITIONS",
     "Step",
@@ -39,8 +39,8 @@ TRANSITIONS: Final[Mapping[tuple[AccountState, Step], AccountState]] = {
 }
 """A main account cannot undo what the organiser did: (suspended, enable) and (suspended, disable) are not here."""
 
-KEPT_BY_ANY_TYPE: Final = frozenset({"exhibit"})
-"""Work that an active account may hold although no chats come to it."""
+KEPT_WITHOUT_CHATS: Final = frozenset({"exhibit"})
+"""Work that an account may hold although no chats come to it: disabled for a while, or of type exhibit."""
 LISTED_MAX: Final = 50
 
 
@@ -58,10 +58,11 @@ def leaves_behind(
     before: tuple[AccountKind, AccountState], after: tuple[AccountKind, AccountState], table: Table
 ) -> Collection[str] | None:
     """Which kinds of work may stay with an account that changes so; None: all of it may."""
-    if after[1] in ("disabled", "removed") and after[1] != before[1]:
+    if after[1] == "removed":
         return ()
-    if after[1] == "active" and may_receive(*before, table) and not may_receive(*after, table):
-        return KEPT_BY_ANY_TYPE
+    newly_disabled = after[1] == "disabled" and before[1] != "disabled"
+    if newly_disabled or (may_receive(*before, table) and not may_receive(*after, table)):
+        return KEPT_WITHOUT_CHATS
     return None
 
 
