@@ -1,0 +1,1 @@
+"""The terminal chat, built on the SDK alone: what `python -m fairwire` runs."""
