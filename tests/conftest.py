@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from fairwire_server.database.pool import Database
+from tests.harness.node import Running, running_node
 from tests.harness.postgres import Cluster, session_cluster
 
 
@@ -36,3 +38,10 @@ async def empty_database_url(postgres: Cluster) -> AsyncIterator[str]:
     """A database of this test's own without any table."""
     async with postgres.empty_database() as url:
         yield url
+
+
+@pytest.fixture
+async def running(database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
+    """A whole node in process with its doors open, and a small fair."""
+    async with running_node(database_url, tmp_path) as running:
+        yield running

@@ -100,7 +100,9 @@ class Registry:
         bound: Bound[RequestT, Any] = Bound(operation, allow, handler)
         self._add(bound)
 
-    def bind_anonymous(self, operation: Operation[RequestT, ReplyT], handler: AnonymousHandler[RequestT, ReplyT]) -> None:
+    def bind_anonymous(
+        self, operation: Operation[RequestT, ReplyT], handler: AnonymousHandler[RequestT, ReplyT]
+    ) -> None:
         """Bind an operation that runs without an access token."""
         if not operation.anonymous:
             raise ValueError(f"{operation.name} needs a caller; use bind")

@@ -117,3 +117,11 @@ WHERE a.id = $1 AND a.email = $2 AND NOT EXISTS (
 -- name: fair_for_registration
 -- The fair of a code and whether it takes registrations.
 SELECT id, settings FROM fair WHERE code = $1;
+
+-- name: snapshot_account
+-- Part of the first state: the own account (W5).
+SELECT to_json(a.*) FROM account_full a WHERE a.id = $1;
+
+-- name: fairs
+-- Every fair of the installation, for the start page.
+SELECT code, name_en, name_zh FROM fair ORDER BY opens_at DESC, code;

@@ -3,3 +3,11 @@
 -- name: notify
 -- Heard by the running server once this transaction is committed.
 SELECT pg_notify($1, $2);
+
+-- name: claim
+-- One node per database without Redis: held by the connection that listens, gone with it.
+SELECT pg_try_advisory_lock(hashtext('fairwire'), hashtext('single node'));
+
+-- name: alive
+-- Notices that the listening connection is dead.
+SELECT 1;

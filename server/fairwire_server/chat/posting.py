@@ -82,7 +82,7 @@ def message_row(post: Post, sender_name: str, now: datetime, image: ImageFact | 
         post.sender,
         sender_name,
         post.text,
-        None if post.detail is None else msgspec.Raw(post.detail),
+        msgspec.Raw(post.detail or b"null"),
         now,
         None,
         post.cid,

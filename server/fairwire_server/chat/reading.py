@@ -47,6 +47,11 @@ class Reading:
         """The caller's relation to a conversation; `not_found` when it may not see it."""
         return check_visible(caller, await self._contacts.view_of(work.connection, caller.account, conversation))
 
+    async def see(self, caller: Caller, conversation: UUID) -> Sight:
+        """`sight`, outside of a transaction."""
+        async with self._works.read() as work:
+            return await self.sight(work, caller, conversation)
+
     async def history(self, caller: Caller, _: Context, request: operations.History) -> operations.HistoryPage:
         """C14, no further than C9 lets the reader see."""
         given = [request.before, request.after, request.around, request.since]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -10,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from fairwire_protocol.events import MarkerMoved
 from fairwire_protocol.models import Marker, Person, TransferReason
-from fairwire_server.accounts.rules import Caller, reading_kinds
+from fairwire_server.accounts.rules import Caller, Table, reading_kinds
 from fairwire_server.chat.posting import Listener, Posting, message_row
 from fairwire_server.chat.records import Locked, Post, TeamFact
 from fairwire_server.chat.rules import ROUTING, Candidate, RoutingStep, route
@@ -19,7 +20,7 @@ from fairwire_server.database.work import Work
 from fairwire_server.streams.messages import TransferDetail
 from fairwire_server.streams.told import Draft, Told
 
-__all__ = ["Routing", "change_holder"]
+__all__ = ["Actor", "Online", "Routing", "change_holder"]
 
 Online = Callable[[Collection[UUID]], set[UUID]]
 
@@ -67,7 +68,16 @@ class Routing:
         chosen = await self.choose(work, caller, conversation.exhibitor, team, holder=conversation.holder)
         if chosen != conversation.holder:
             to = Person(id=chosen, name=team[chosen].name)
-            await change_holder(self._store, work, posting, locked, caller, team, to, reason="routing")
+            actor = Actor(id=caller.account, name=caller.name, table=caller.table)
+            await change_holder(self._store, work, posting, locked, actor, team, to, reason="routing")
+
+
+class Actor(NamedTuple):
+    """Whose act changes the holder, and the fair's capability table."""
+
+    id: UUID
+    name: str
+    table: Table
 
 
 async def change_holder(
@@ -75,7 +85,7 @@ async def change_holder(
     work: Work,
     posting: Posting,
     locked: Locked,
-    caller: Caller,
+    actor: Actor,
     team: Mapping[UUID, TeamFact],
     to: Person,
     *,
@@ -94,7 +104,7 @@ async def change_holder(
         source=Person(id=giver, name=giver_name),
         to=to,
         reason=reason,
-        by=None if routed else Person(id=caller.account, name=caller.name),
+        by=None if routed else Person(id=actor.id, name=actor.name),
         note=note,
     )
     post = Post(
@@ -102,7 +112,7 @@ async def change_holder(
         seq=conversation.next_seq(),
         kind="transfer",
         side="buyer" if routed else "team",
-        sender=caller.account,
+        sender=actor.id,
         cid=uuid7(),
         detail=msgspec.json.encode(detail),
     )
@@ -111,7 +121,7 @@ async def change_holder(
         Listener(giver, "team", True, locked.holder_last_pos),
         Listener(to.id, "team", True, None, entering=True),
     ]
-    kinds = reading_kinds(caller.table)
+    kinds = reading_kinds(actor.table)
     told.extend(
         Listener(account.id, "team", False)
         for account in team.values()
@@ -128,14 +138,14 @@ async def change_holder(
         post.seq,
         giver,
         to.id,
-        None if routed else caller.account,
+        None if routed else actor.id,
         reason,
         note,
         work.now,
     )
-    row = message_row(post, caller.name, work.now)
-    takes_part = routed or caller.account in {giver, to.id}
-    posting.say(locked, post, row, told, reader=caller.account if takes_part else None)
+    row = message_row(post, actor.name, work.now)
+    takes_part = routed or actor.id in {giver, to.id}
+    posting.say(locked, post, row, told, reader=actor.id if takes_part else None)
     if takes_part and not routed:  # the buyer sees the team as one, and this message names nobody who read it (W9)
         team_marker = Marker(account=None, side="team", received=post.seq, read=post.seq)
         marker_told = Told(MarkerMoved(conversation=conversation.id, marker=team_marker))

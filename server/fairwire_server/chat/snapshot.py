@@ -8,8 +8,9 @@ from uuid import UUID
 
 import msgspec
 
-from fairwire_protocol.models import BuyerCard, Entry, Message, Offer, Person, Side
+from fairwire_protocol.models import Account, BuyerCard, Entry, Message, Offer, Person, Side
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.accounts.views import own_account_from_json
 from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.entries import EntryRow, decode_entry, entry
 from fairwire_server.contacts.rules import in_order
@@ -39,14 +40,20 @@ class _OfferRow(msgspec.Struct, frozen=True):
 
 def chat_parts() -> list[Part]:
     """The parts, for `Snapshots`."""
+    accounts = load_queries("fairwire_server.accounts")
     contacts = load_queries("fairwire_server.contacts")
     chat = load_queries("fairwire_server.chat")
     return [
+        Part("me", accounts["snapshot_account"], _me),
         Part("entries", contacts["snapshot_recent"], _entries),
         Part("starred", contacts["snapshot_starred"], _starred),
         Part("messages", chat["snapshot_messages"], _messages),
         Part("offers", chat["snapshot_offers"], _offers),
     ]
+
+
+def _me(rows: Sequence[str], _: Caller) -> Account:
+    return own_account_from_json(rows[0])
 
 
 def _entries(rows: Sequence[str], caller: Caller) -> tuple[Entry, ...]:

@@ -14,11 +14,12 @@ from fairwire_protocol.events import Notice, OfferClosed, OfferMade
 from fairwire_protocol.models import BuyerCard, Offer, Person, Transfer, TransferReason
 from fairwire_protocol.operations import Request
 from fairwire_protocol.operations import chat as operations
+from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller, may_receive
 from fairwire_server.chat.posting import Posting
 from fairwire_server.chat.records import Locked, TeamFact
-from fairwire_server.chat.routing import Online, change_holder
+from fairwire_server.chat.routing import Actor, Online, change_holder
 from fairwire_server.chat.rules import Candidate, check_target, may_transfer
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds
@@ -139,24 +140,29 @@ class Transfers:
         able = [a for a in team.values() if a.id != caller.account and may_receive(a.kind, a.state, caller.table)]
         return operations.Colleagues(colleagues=tuple(Person(id=a.id, name=a.name) for a in sorted(able, key=_by_name)))
 
-    async def held(self, work: Work, account: UUID) -> list[UUID]:
+    async def list_open(self, work: Work, account: UUID) -> list[tuple[str, UUID]]:
         """Open chats an account holds (A6)."""
-        return [row["id"] for row in await self._store.fetch(work.connection, "chats_held", account)]
+        return [("chat", row["id"]) for row in await self._store.fetch(work.connection, "chats_held", account)]
 
-    async def hand_over(self, work: Work, caller: Caller, account: UUID, to: UUID) -> None:
+    async def hand_over(self, work: Work, source: UUID, target: UUID, by: UUID) -> None:
         """A6: every chat the account holds goes to a colleague, in the transaction that removes or disables it."""
-        rows = await self._store.fetch(work.connection, "chats_of_holder", account)
+        rows = await self._store.fetch(work.connection, "chats_of_holder", source)
         if not rows:
             return
+        actor = await self._store.row(work.connection, "actor", by)
+        assert actor is not None
+        table = capabilities_of(bytes(actor["capabilities"]))
         locked = await self._store.lock(work.connection, [row["id"] for row in rows])
         posting = self._posting()
         for one in locked.values():
-            if one.conversation.holder != account:
+            if one.conversation.holder != source:
                 continue
             team = await self._store.team(work.connection, one.conversation.exhibitor)
-            check_target(one.conversation, _candidate(team.get(to)), caller.table)
+            check_target(one.conversation, _candidate(team.get(target)), table)
             await self._withdraw(work, posting, one)
-            await self._move(work, posting, caller, one, team, to, "handover", "")
+            to = Person(id=target, name=team[target].name)
+            who = Actor(id=by, name=actor["name"], table=table)
+            await change_holder(self._store, work, posting, one, who, team, to, reason="handover")
         await posting.write(work)
 
     async def expire(self) -> int:
@@ -239,7 +245,8 @@ class Transfers:
         note: str,
     ) -> int:
         person = Person(id=to, name=team[to].name)
-        return await change_holder(self._store, work, posting, locked, caller, team, person, reason=reason, note=note)
+        actor = Actor(id=caller.account, name=caller.name, table=caller.table)
+        return await change_holder(self._store, work, posting, locked, actor, team, person, reason=reason, note=note)
 
 
 def _candidate(fact: TeamFact | None) -> Candidate | None:

@@ -96,9 +96,10 @@ WHERE c.buyer_id = $1;
 
 -- name: watchers_of_colleague
 -- Who shows a colleague's name: its team, and the buyers whose chats it holds.
-SELECT id FROM account WHERE exhibitor_id = $1 AND state = 'active' AND id <> $2
+SELECT c.id FROM account a JOIN account c ON c.exhibitor_id = a.exhibitor_id AND c.state = 'active' AND c.id <> a.id
+WHERE a.id = $1
 UNION
-SELECT buyer_id FROM conversation WHERE holder_id = $2;
+SELECT buyer_id FROM conversation WHERE holder_id = $1;
 
 -- name: snapshot_recent
 -- Part of the first state: the recent list (W5). $2 is the fair, $3 the list's length.
@@ -111,3 +112,20 @@ SELECT entry_rows($1, ARRAY(
 -- name: snapshot_starred
 -- Part of the first state: ids of starred conversations, also those beyond the recent list (K3).
 SELECT to_json(conversation_id) FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL;
+
+-- name: watchable
+-- Which subjects an account may watch (W10): exhibitors of its fair for buyers; colleagues, and buyers of visible chats, for the team.
+SELECT n.kind, n.id FROM unnest($1::text[], $2::uuid[]) AS n (kind, id)
+WHERE CASE
+    WHEN $4::uuid IS NULL THEN n.kind = 'exhibitor' AND EXISTS (SELECT 1 FROM exhibitor e WHERE e.id = n.id AND e.fair_id = $3)
+    WHEN n.kind = 'account' THEN
+        EXISTS (SELECT 1 FROM account a WHERE a.id = n.id AND a.exhibitor_id = $4)
+        OR EXISTS (SELECT 1 FROM conversation c
+                   WHERE c.buyer_id = n.id AND c.exhibitor_id = $4
+                     AND ($6 OR EXISTS (SELECT 1 FROM participant p WHERE p.conversation_id = c.id AND p.account_id = $5)))
+    ELSE n.id = $4
+END;
+
+-- name: fair_of
+-- An account's fair and its capability differences.
+SELECT f.id, f.capabilities FROM account a JOIN fair f ON f.id = a.fair_id WHERE a.id = $1;

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from fairwire_protocol.errors import Refused
-from fairwire_protocol.events import ContactChanged, ContactMarked, PersonRenamed
-from fairwire_protocol.models import Person
+from fairwire_protocol.events import AccountEvent, ContactChanged, ContactMarked
 from fairwire_protocol.operations import Empty, Request, contacts
+from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.commands import Commands
-from fairwire_server.accounts.rules import Caller, Table, reading_kinds
+from fairwire_server.accounts.rules import Caller, reading_kinds
 from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.rules import Sight, check_pin, check_star, check_visible, in_order
 from fairwire_server.contacts.store import ContactStore
@@ -141,23 +142,30 @@ class Contacts:
             raise Refused("not_found")
         return contacts.CustomerReply(contact=card)
 
-    async def buyer_changed(self, work: Work, fair: UUID, buyer: UUID, table: Table) -> None:
-        """A buyer's own data changed: tell every account in whose lists it stands, as each exhibitor may see it (K2)."""
+    async def buyer_events(self, work: Work, buyer: UUID) -> list[tuple[UUID, AccountEvent]]:
+        """A buyer's own data changed: what to tell every account in whose lists it stands, as each exhibitor may see it (K2)."""
+        fair, differences = await self._store.fair_of(work.connection, buyer)
+        kinds = reading_kinds(capabilities_of(differences))
         pairs = await self._store.contacts_of_buyer(work.connection, buyer)
-        events: list[tuple[UUID, ContactChanged]] = []
+        events: list[tuple[UUID, AccountEvent]] = []
         for exhibitor in sorted({exhibitor for exhibitor, _ in pairs}):
             found = await self._store.buyer_card(work.connection, exhibitor, buyer, fair, buyer)
             if found is not None:
-                watchers = await self._store.buyer_watchers(work.connection, exhibitor, buyer, reading_kinds(table))
+                watchers = await self._store.buyer_watchers(work.connection, exhibitor, buyer, kinds)
                 event = ContactChanged(contact=found[0])
                 events.extend((account, event) for account in watchers)
-        await self._streams.announce(work, events)
+        return events
 
-    async def colleague_renamed(self, work: Work, exhibitor: UUID, person: Person) -> None:
-        """An exhibitor's account goes by another name: tell its team and the buyers whose chats it holds."""
-        watchers = await self._store.watchers_of_colleague(work.connection, exhibitor, person.id)
-        event = PersonRenamed(person=person)
-        await self._streams.announce(work, [(account, event) for account in watchers])
+    async def colleague_audience(self, work: Work, account: UUID) -> list[UUID]:
+        """Who shows this exhibitor account's name: its team, and the buyers whose chats it holds."""
+        return await self._store.watchers_of_colleague(work.connection, account)
+
+    async def watchable(self, caller: Caller, subjects: Collection[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
+        """Whose presence the caller may see (W10). An organiser watches nobody."""
+        if not subjects or caller.side == "organiser":
+            return set()
+        async with self._works.read() as work:
+            return await self._store.watchable(work.connection, caller, sorted(subjects))
 
 
 def _exhibitor(caller: Caller) -> UUID:

@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from fairwire_protocol.models import BuyerCard, Entry
+from fairwire_server.accounts.rules import Caller
 from fairwire_server.contacts.entries import BuyerRow, decode_entry
 from fairwire_server.contacts.rules import Sight
 from fairwire_server.database.pool import Connection
@@ -97,10 +98,31 @@ class ContactStore:
         rows = await connection.fetch(self._sql["contacts_of_buyer"], buyer)
         return [(row["exhibitor_id"], row["account_id"]) for row in rows]
 
-    async def watchers_of_colleague(self, connection: Connection, exhibitor: UUID, account: UUID) -> list[UUID]:
+    async def watchers_of_colleague(self, connection: Connection, account: UUID) -> list[UUID]:
         """Who shows this colleague's name."""
-        rows = await connection.fetch(self._sql["watchers_of_colleague"], exhibitor, account)
+        rows = await connection.fetch(self._sql["watchers_of_colleague"], account)
         return [row["id"] for row in rows]
+
+    async def watchable(
+        self, connection: Connection, caller: Caller, subjects: Sequence[tuple[str, UUID]]
+    ) -> set[tuple[str, UUID]]:
+        """Those of the subjects that the caller may watch (W10)."""
+        rows = await connection.fetch(
+            self._sql["watchable"],
+            [kind for kind, _ in subjects],
+            [id_ for _, id_ in subjects],
+            caller.fair,
+            caller.exhibitor,
+            caller.account,
+            caller.reads_all(),
+        )
+        return {(row["kind"], row["id"]) for row in rows}
+
+    async def fair_of(self, connection: Connection, account: UUID) -> tuple[UUID, bytes]:
+        """The account's fair and its capability differences."""
+        row = await connection.fetchrow(self._sql["fair_of"], account)
+        assert row is not None
+        return row["id"], bytes(row["capabilities"])
 
 
 def _sight(row: asyncpg.Record) -> Sight:

@@ -243,6 +243,9 @@ class _Connection:
             socket.close(Close.TOO_SLOW, "the first state was not read")
         except FairwireError as error:
             socket.close(Close.OVERLOADED, "the first state cannot be read now", error.retry_after_ms or 1000)
+        except Exception:
+            socket.close(Close.OVERLOADED, "the first state cannot be read", 5000)
+            raise  # the hub logs it
 
     async def _take(self, frame: frames.ClientFrame) -> None:
         match frame:

@@ -115,6 +115,14 @@ class Hub:
         """The account's and the fair's channel of an attached socket."""
         return self._accounts[socket.caller.account], self._fairs[socket.caller.fair]
 
+    def accounts(self) -> list[UUID]:
+        """Accounts with a socket here."""
+        return list(self._accounts)
+
+    def fairs(self) -> list[UUID]:
+        """Fairs with a socket here."""
+        return list(self._fairs)
+
     # events come in
 
     def publish(self, appended: Sequence[Appended | FairAppended]) -> None:

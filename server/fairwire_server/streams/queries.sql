@@ -91,3 +91,13 @@ DELETE FROM fair_event WHERE at < $1;
 -- The positions that a first state belongs to (W5).
 SELECT s.epoch, s.pos, f.epoch AS fair_epoch, f.pos AS fair_pos
 FROM account_stream s, fair_stream f WHERE s.account_id = $1 AND f.fair_id = $2;
+
+-- name: lineage
+-- Which PostgreSQL cluster and timeline this is, and which the streams were last written on (W6).
+SELECT s.system_identifier, k.timeline_id AS timeline,
+       i.system_identifier AS known_identifier, i.timeline AS known_timeline
+FROM pg_control_system() s, pg_control_checkpoint() k, installation i FOR UPDATE OF i;
+
+-- name: keep_lineage
+-- Remember where the streams live now.
+UPDATE installation SET system_identifier = $1, timeline = $2;

@@ -17,6 +17,7 @@ import msgspec
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import Account, Entry, Message, Offer, Position
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.database.queries import load_queries
 from fairwire_server.database.work import Works
 
 __all__ = ["FirstState", "Part", "Snapshots"]
@@ -54,18 +55,19 @@ class _Head(msgspec.Struct, frozen=True):
 class Snapshots:
     """Takes first states. `parts` come from compose, which knows all capabilities; `sizes` are $3 and on."""
 
-    def __init__(self, works: Works, head_sql: str, parts: Sequence[Part], sizes: Sequence[int]) -> None:
+    def __init__(self, works: Works, parts: Sequence[Part], sizes: Sequence[int]) -> None:
         self._works = works
         self._sizes = sizes
         self._parts = {part.name: part for part in parts}
+        head_sql = load_queries(__package__)["snapshot_head"]
         pieces = [f"SELECT 'head' AS part, to_json(head.*)::text AS body FROM ({head_sql}) head"]  # noqa: S608  # our own files
-        pieces += [f"SELECT '{part.name}', value::text FROM ({part.sql}) {part.name} (value)" for part in parts]  # noqa: S608  # as above
-        self._sql = "\nUNION ALL\n".join(pieces)
+        pieces += [f"SELECT '{part.name}', value::text FROM ({part.sql}) {part.name}_part (value)" for part in parts]  # noqa: S608  # as above
+        self.sql = "\nUNION ALL\n".join(pieces)
 
     async def take(self, caller: Caller) -> FirstState:
         """The caller's first state and the positions it belongs to."""
         async with self._works.read() as work:
-            rows = await work.connection.fetch(self._sql, caller.account, caller.fair, *self._sizes)
+            rows = await work.connection.fetch(self.sql, caller.account, caller.fair, *self._sizes)
         found: dict[str, list[str]] = defaultdict(list)
         for row in rows:
             found[row["part"]].append(row["body"])

@@ -78,3 +78,17 @@ class StreamStore:
         """Drop what is older than the replay window."""
         await connection.execute(self._sql["prune"], before)
         await connection.execute(self._sql["prune_fair"], before)
+
+    async def follow_lineage(self, connection: Connection) -> bool:
+        """Whether the database is another one than the streams were written on; then every epoch is new (W6)."""
+        row = await connection.fetchrow(self._sql["lineage"])
+        assert row is not None
+        now = (row["system_identifier"], row["timeline"])
+        known = (row["known_identifier"], row["known_timeline"])
+        if now == known:
+            return False
+        await connection.execute(self._sql["keep_lineage"], *now)
+        if known == (None, None):
+            return False
+        await self.reset_everything(connection)
+        return True

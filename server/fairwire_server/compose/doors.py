@@ -1,0 +1,102 @@
+"""The doors in front of a node: HTTP, socket, pages, and the private address (issue: metrics are on one of their own)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from fairwire_server import __version__
+from fairwire_server.compose.node import Node
+from fairwire_server.database.migrate import pending
+from fairwire_server.database.queries import load_queries
+from fairwire_server.doors.bodies import BodyLimits
+from fairwire_server.doors.guard import ADDRESS, allowed_origins
+from fairwire_server.doors.health import Health, build_admin_app, health_routes
+from fairwire_server.doors.http import HttpPolicy, build_http_app
+from fairwire_server.doors.listen import listening
+from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes
+from fairwire_server.doors.socket import SocketDoor
+
+__all__ = ["Doors", "open_doors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where a node listens, and its health, which a drain sets to not ready first (W14)."""
+
+    port: int
+    admin_port: int
+    health: Health
+    url: str
+
+
+@asynccontextmanager
+async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIterator[Doors]:
+    """Listen on the settings' addresses until the body ends."""
+    settings = node.settings
+    health = Health(node.clock, node.lag, lambda: _unready(node))
+    url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    policy = HttpPolicy(
+        origins=allowed_origins(settings, settings.port),
+        trusted_proxies=settings.trusted_proxies,
+        bodies=BodyLimits(upload_bytes=settings.image_max_bytes),
+    )
+    app = build_http_app(
+        registry=node.registry,
+        dispatch=node.dispatch,
+        authenticate=node.services.sessions.authenticate,
+        policy=policy,
+        metrics=node.metrics,
+        routes=[
+            web.get("/v1/socket", _socket_door(node).handle),
+            *health_routes(health),
+            *page_routes(
+                clock=node.clock,
+                policy=PagePolicy(url=url, open_outbox=False),
+                facts=lambda: _facts(node, sign_ins, url),
+                mails=node.outbox.newest if node.outbox else None,
+            ),
+        ],
+    )
+    async with (
+        listening(build_admin_app(health, node.metrics), settings.admin_host, settings.admin_port) as admin_port,
+        listening(app, settings.host, settings.port) as port,
+    ):
+        yield Doors(port, admin_port, health, url)
+
+
+def _socket_door(node: Node) -> SocketDoor:
+    return SocketDoor(
+        node.ground.hub,
+        node.ground.sync,
+        node.dispatch,
+        node.authenticate_socket,
+        node.make_socket,
+        node.services.receipts.received,
+        node.clock,
+        node.metrics,
+        node.socket_settings(),
+        lambda request: request[ADDRESS],
+    )
+
+
+async def _unready(node: Node) -> str | None:
+    async with node.works.read() as work:
+        names = await pending(work.connection)
+    return f"{len(names)} migrations are pending" if names else None
+
+
+async def _facts(node: Node, sign_ins: Sequence[DemoSignIn], url: str) -> StartFacts:
+    async with node.works.read() as work:
+        fairs = await work.connection.fetch(load_queries("fairwire_server.accounts")["fairs"])
+    names = [FairName(code=row["code"], name_en=row["name_en"], name_zh=row["name_zh"]) for row in fairs]
+    command = f".venv/bin/python -m fairwire --url {url}"
+    return StartFacts(
+        fairs=names,
+        sign_ins=sign_ins,
+        commands=[command],
+        runs=[("Fairwire", __version__), ("sockets", str(node.metrics.sockets))],
+    )

@@ -1,0 +1,327 @@
+"""The services, made from settings, a database and a clock, in the order in which they need each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from fairwire_server.accounts.address_change import AddressChange
+from fairwire_server.accounts.callers import Callers
+from fairwire_server.accounts.changes import Changes
+from fairwire_server.accounts.codes import Codes
+from fairwire_server.accounts.commands import Commands
+from fairwire_server.accounts.directory import Directory
+from fairwire_server.accounts.directory_store import DirectoryStore
+from fairwire_server.accounts.handover import Handover
+from fairwire_server.accounts.organiser import Organisers
+from fairwire_server.accounts.organiser_store import OrganiserStore
+from fairwire_server.accounts.password_change import PasswordChange
+from fairwire_server.accounts.passwords import Passwords
+from fairwire_server.accounts.ports import Holdings
+from fairwire_server.accounts.profile import Profiles
+from fairwire_server.accounts.registration import Registration
+from fairwire_server.accounts.session_store import SessionStore
+from fairwire_server.accounts.sessions import Sessions
+from fairwire_server.accounts.sign_in import SignIn
+from fairwire_server.accounts.store import AccountStore
+from fairwire_server.accounts.team import Teams
+from fairwire_server.accounts.team_store import TeamStore
+from fairwire_server.accounts.throttle import Throttle
+from fairwire_server.accounts.tokens import Tokens
+from fairwire_server.channels.post import Post
+from fairwire_server.chat.acts import Acts
+from fairwire_server.chat.image_format import ImageLimits
+from fairwire_server.chat.image_service import Images
+from fairwire_server.chat.image_store import ImageStore
+from fairwire_server.chat.images import ImageWorker
+from fairwire_server.chat.indexing import Indexer
+from fairwire_server.chat.moderation import KeywordLists, Moderation
+from fairwire_server.chat.opening import Opening
+from fairwire_server.chat.posting import Posting
+from fairwire_server.chat.reading import Reading
+from fairwire_server.chat.receipts import Receipts
+from fairwire_server.chat.routing import Routing
+from fairwire_server.chat.search import Search
+from fairwire_server.chat.search_store import SearchStore
+from fairwire_server.chat.search_tokens import SearchTokens
+from fairwire_server.chat.sending import Sender
+from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
+from fairwire_server.chat.store import ChatStore
+from fairwire_server.chat.transfers import Transfers
+from fairwire_server.contacts.service import ContactLimits, Contacts
+from fairwire_server.contacts.store import ContactStore
+from fairwire_server.database.work import Work, Works
+from fairwire_server.files.store import FileStore
+from fairwire_server.folding import Folding
+from fairwire_server.hub.ephemera import Ephemera
+from fairwire_server.hub.hub import Hub
+from fairwire_server.hub.presence import Presences
+from fairwire_server.hub.sync import Sync
+from fairwire_server.jobs.errands import Errands
+from fairwire_server.observe import Metrics
+from fairwire_server.settings import Settings
+from fairwire_server.streams.log import Log
+from fairwire_server.streams.service import Streams
+from fairwire_server.streams.snapshot import Snapshots
+from fairwire_server.streams.store import StreamStore
+
+__all__ = ["Ground", "Services", "build_services"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What every service stands on."""
+
+    settings: Settings
+    works: Works
+    metrics: Metrics
+    store: AccountStore
+    tokens: Tokens
+    callers: Callers
+    commands: Commands
+    log: Log
+    snapshots: Snapshots
+    streams: Streams
+    hub: Hub
+    sync: Sync
+    presences: Presences
+    contacts: Contacts
+    contact_store: ContactStore
+    chat_store: ChatStore
+    search_tokens: SearchTokens
+    folding: Folding
+    errands: Errands
+
+    async def reset_streams(self, work: Work, accounts: Sequence[UUID]) -> None:
+        """New epochs for these accounts, whose sockets come back for a snapshot once that is committed (W6)."""
+        await self.streams.reset(work, accounts)
+        work.on_commit(lambda: self.hub.reset(accounts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that handles operations, and what runs beside it."""
+
+    sessions: Sessions
+    sign_in: SignIn
+    registration: Registration
+    directory: Directory
+    profiles: Profiles
+    password_change: PasswordChange
+    address_change: AddressChange
+    teams: Teams
+    organisers: Organisers
+    passwords: Passwords
+    codes: Codes
+    opening: Opening
+    sender: Sender
+    reading: Reading
+    receipts: Receipts
+    acts: Acts
+    transfers: Transfers
+    search: Search
+    indexer: Indexer
+    images: Images
+    image_worker: ImageWorker
+    files: FileStore
+    moderation: Moderation
+    keyword_lists: KeywordLists
+    contacts: Contacts
+    presences: Presences
+    ephemera: Ephemera
+
+
+def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tokens) -> Ground:
+    """Streams, hub and contacts: they know each other through functions only."""
+    store, stream_store, contact_store = AccountStore(), StreamStore(), ContactStore()
+    callers = Callers(store)
+    commands = Commands(works, callers, store)
+    window = timedelta(hours=settings.resume_window_hours)
+    log = Log(works, stream_store, window=window, resume_events=settings.resume_max_events)
+    snapshots = Snapshots(works, chat_parts(), sizes=(settings.recent_max, OPEN_CHATS, OPEN_MESSAGES))
+    sync = Sync(log, snapshots, works.clock, metrics)
+    presences = Presences(
+        works.clock,
+        metrics,
+        lambda caller, subjects: contacts.watchable(caller, subjects),
+        grace_s=settings.presence_grace_s,
+    )
+    hub = Hub(sync, presences, works.clock, metrics, devices_max=settings.devices_max)
+    streams = Streams(stream_store, hub.publish)
+    limits = ContactLimits(recent=settings.recent_max, pins=settings.pins_max)
+    contacts = Contacts(works, commands, contact_store, streams, limits)
+    folding = Folding()
+    return Ground(
+        settings=settings,
+        works=works,
+        metrics=metrics,
+        store=store,
+        tokens=tokens,
+        callers=callers,
+        commands=commands,
+        log=log,
+        snapshots=snapshots,
+        streams=streams,
+        hub=hub,
+        sync=sync,
+        presences=presences,
+        contacts=contacts,
+        contact_store=contact_store,
+        chat_store=ChatStore(),
+        search_tokens=SearchTokens(folding),
+        folding=folding,
+        errands=Errands(),
+    )
+
+
+def build_services(ground: Ground, post: Post) -> Services:
+    """Everything that handles operations."""
+    chat = _chat(ground)
+    return Services(
+        **_accounts(ground, post, chat["transfers"]),
+        **chat,
+        contacts=ground.contacts,
+        presences=ground.presences,
+        ephemera=Ephemera(ground.hub, chat["reading"].see, ground.works.clock),
+    )
+
+
+def _accounts(g: Ground, post: Post, chats: Holdings) -> dict[str, Any]:
+    settings = g.settings
+    passwords, throttle = Passwords(), Throttle(g.works.clock)
+    codes = Codes(g.works, g.tokens, post.send)
+    changes = Changes(
+        store=g.store,
+        announce=g.streams.announce,
+        buyer_events=g.contacts.buyer_events,
+        colleague_audience=g.contacts.colleague_audience,
+    )
+    sessions = Sessions(
+        works=g.works,
+        store=g.store,
+        sessions=SessionStore(),
+        callers=g.callers,
+        commands=g.commands,
+        tokens=g.tokens,
+        close_sockets=g.hub.close_sockets,
+        life=timedelta(days=settings.refresh_token_days),
+    )
+    index, query = g.search_tokens.index_tokens, g.search_tokens.search_query
+    common: dict[str, Any] = {"works": g.works, "store": g.store}
+    return {
+        "sessions": sessions,
+        "passwords": passwords,
+        "codes": codes,
+        "sign_in": SignIn(
+            **common,
+            sessions=sessions,
+            passwords=passwords,
+            codes=codes,
+            throttle=throttle,
+            defer=g.errands.defer,
+            reaches=post.reaches,
+            announce=g.streams.announce,
+        ),
+        "registration": Registration(
+            **common,
+            sessions=sessions,
+            passwords=passwords,
+            throttle=throttle,
+            index_tokens=index,
+            create_streams=g.streams.create,
+        ),
+        "directory": Directory(works=g.works, directory=DirectoryStore(), search_query=query),
+        "profiles": Profiles(**common, commands=g.commands, changes=changes, index_tokens=index),
+        "password_change": PasswordChange(
+            **common, commands=g.commands, sessions=sessions, passwords=passwords, throttle=throttle
+        ),
+        "address_change": AddressChange(
+            **common, commands=g.commands, codes=codes, changes=changes, throttle=throttle, reaches=post.reaches
+        ),
+        "teams": Teams(
+            **common,
+            team=TeamStore(),
+            commands=g.commands,
+            sessions=sessions,
+            passwords=passwords,
+            changes=changes,
+            handover=Handover(g.store, [chats]),
+            index_tokens=index,
+            create_streams=g.streams.create,
+            reset_streams=g.reset_streams,
+            sub_account_limit=settings.sub_account_limit,
+        ),
+        "organisers": Organisers(
+            **common,
+            fair=OrganiserStore(),
+            commands=g.commands,
+            sessions=sessions,
+            search_query=query,
+            reset_streams=g.reset_streams,
+        ),
+    }
+
+
+def _chat(g: Ground) -> dict[str, Any]:
+    settings, works, store = g.settings, g.works, g.chat_store
+    span = max(1, settings.recent_max - settings.pins_max)
+
+    def posting() -> Posting:
+        return Posting(store, g.contact_store, g.streams, span=span)
+
+    online = g.presences.online
+    routing = Routing(store, online)
+    search_store = SearchStore()
+    indexer = Indexer(works, search_store, g.search_tokens)
+    keyword_lists = KeywordLists(works, g.folding)
+
+    def observe_batch(size: int, seconds: float) -> None:
+        g.metrics.batch_size.observe(size)
+        g.metrics.commit_seconds.observe(seconds)
+
+    image_worker = ImageWorker(ImageLimits(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels))
+    files = FileStore(settings.data_dir / "images")
+    return {
+        "image_worker": image_worker,
+        "images": Images(
+            works, g.commands, ImageStore(), g.store, image_worker, files, quota_bytes=settings.image_quota_bytes
+        ),
+        "files": files,
+        "opening": Opening(g.commands, store, g.contact_store, routing, posting),
+        "sender": Sender(
+            works,
+            store,
+            posting,
+            routing,
+            keyword_lists.of,
+            text_max=settings.text_max,
+            accepted=indexer.feed,
+            observe=observe_batch,
+        ),
+        "reading": Reading(works, store, g.contact_store),
+        "receipts": Receipts(works, store, g.contact_store, g.streams),
+        "acts": Acts(
+            works,
+            g.commands,
+            store,
+            g.contact_store,
+            g.streams,
+            recall_for=timedelta(seconds=settings.recall_s),
+            waiting_minutes=settings.waiting_minutes,
+        ),
+        "transfers": Transfers(
+            works,
+            g.commands,
+            store,
+            g.contact_store,
+            posting,
+            online,
+            offer_for=timedelta(seconds=settings.offer_s),
+        ),
+        "search": Search(works, search_store, g.contact_store, g.search_tokens),
+        "indexer": indexer,
+        "keyword_lists": keyword_lists,
+    }
