@@ -127,7 +127,6 @@ def docs_view(openapi: Schema, asyncapi: Schema) -> DocsView:
         types=tuple(
             TypeView(name, schema.get("description", ""), tuple(_rows(schema)))
             for name, schema in sorted(schemas.items())
-            if schema.get("properties")
         ),
     )
 

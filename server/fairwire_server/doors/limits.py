@@ -45,6 +45,7 @@ ADDRESS_RATES: Final[Mapping[RateClass, Rate]] = {
 }
 """Per address, for calls without an access token. A class that is not here has its account's rate."""
 
+ROUNDING_S: Final = 1e-6  # what sums of floats may be off by
 KEYS_MAX: Final = 50_000
 """Keys of a class in one generation; beyond that the older generation goes early."""
 
@@ -69,7 +70,7 @@ class Limits:
         """Take one call of `key` from its bucket. Raises `rate_limited` with the wait until there is one again."""
         bucket = self._classes.get(rate_class)
         if bucket is not None and (wait := bucket.take(key, self._monotonic())) > 0:
-            raise Unavailable("rate_limited", retry_after_ms=math.ceil(wait * 1000))
+            raise Unavailable("rate_limited", retry_after_ms=math.ceil(wait * 1000 - ROUNDING_S))
 
 
 class _Class:
@@ -99,7 +100,7 @@ class _Class:
         if full_at < now:
             full_at = now
         wait = full_at - now - self._tolerance
-        if wait > 1e-9:
+        if wait > ROUNDING_S:
             return wait
         young[key] = full_at + self._interval
         return 0.0

@@ -138,7 +138,7 @@ class _Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters["inline"] = _inline
+        self._templates.filters |= {"inline": _inline, "paragraphs": _paragraphs}
 
     def render(self, template: str, **values: object) -> str:
         """A page as text."""
@@ -195,6 +195,10 @@ def _fixed(data: bytes, kind: str) -> Callable[[web.Request], Awaitable[web.Resp
 
 
 def _inline(text: str) -> Markup:
-    """Sentences with `code` in them, and paragraphs."""
-    paragraphs = str(escape(text)).split("\n\n")
-    return Markup("</p><p>").join(Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", part)) for part in paragraphs)  # noqa: S704 — escaped above
+    """Sentences with `code` in them."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 — escaped first
+
+
+def _paragraphs(text: str) -> Markup:
+    """The same, an empty line between two paragraphs."""
+    return Markup("").join(Markup("<p>{}</p>").format(_inline(part)) for part in text.split("\n\n"))

@@ -129,10 +129,10 @@ def _example_object(schema: Schema, components: Mapping[str, Schema]) -> Schema:
 
 
 def _example_array(schema: Schema, components: Mapping[str, Schema], name: str) -> list[Any]:
-    if "prefixItems" in schema:
-        return [example_of(item, components, name) for item in schema["prefixItems"]]
-    items = schema.get("items")
-    return [example_of(items, components, name)] if isinstance(items, dict) else []
+    items = schema.get("prefixItems") or schema.get("items")
+    if isinstance(items, dict):
+        items = [items]
+    return [example_of(item, components, name) for item in items or ()]
 
 
 def _example_string(schema: Schema, name: str) -> str:

@@ -1,0 +1,103 @@
+"""Dispatch, as the socket door uses it: one order of decisions, every end counted."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from fairwire_protocol.codec import JSON
+from fairwire_protocol.errors import FairwireError
+from fairwire_server.context import Context
+from fairwire_server.doors.dispatch import Decode, Dispatch
+from fairwire_server.doors.limits import Limits
+from fairwire_server.observe import CORRELATION
+from tests.doors.service import CHAT, DOWNLOAD, Running, Service, caller_of
+
+
+def context(cid: UUID | None = None) -> Context:
+    """A call's surroundings."""
+    return Context(cid=cid, correlation="c0ffee", address="198.51.100.1", socket=1)
+
+
+def sent(data: bytes) -> Decode:
+    """What a socket would decode."""
+    return lambda type_: JSON.decode(data, type_)
+
+
+def unread(_: type[Any]) -> Any:
+    raise AssertionError("looked at what was sent")
+
+
+async def refused(running: Running, name: str, decode: Decode, **more: Any) -> str:
+    """The code the call is refused with."""
+    with pytest.raises(FairwireError) as caught:
+        await running.dispatch.call(
+            name, more.pop("caller", caller_of("main")), more.pop("context", context()), decode, **more
+        )
+    return caught.value.code
+
+
+async def test_a_call_runs_its_handler_and_is_counted(door: Running) -> None:
+    reply = await door.dispatch.call("t.do", caller_of("main"), context(), sent(b'{"what":"hello"}'))
+    assert reply.what == "hello"
+    counted = door.metrics.operations["t.do"]
+    assert (counted.outcomes, sum(counted.seconds.counts)) == ({"ok": 1}, 1)
+
+
+async def test_each_door_has_its_own_operations(door: Running) -> None:
+    """Bytes do not fit a frame (W15), and typing has nobody to show itself to over HTTP."""
+    assert await refused(door, "t.download", unread) == "unknown_operation"
+    assert await refused(door, "t.upload", unread) == "unknown_operation"
+    assert await refused(door, "t.typing", unread, door="http") == "unknown_operation"
+    assert await refused(door, "no.such", unread) == "unknown_operation"
+    assert (await door.dispatch.call("t.typing", caller_of("main"), context(), sent(b""))).what == "typed"
+
+
+async def test_who_may_not_call_is_told_so_before_anything_is_looked_at(door: Running) -> None:
+    """A7."""
+    assert await refused(door, "t.buyers", unread) == "forbidden"
+    assert await refused(door, "t.get", unread, caller=None) == "unauthenticated"
+    assert await refused(door, "t.post", unread) == "cid_required"
+    assert door.metrics.operations["t.buyers"].outcomes == {"forbidden": 1}
+
+
+async def test_what_does_not_decode_is_refused_and_counted(door: Running) -> None:
+    assert await refused(door, "t.get", sent(b'{"chat":1}')) == "invalid"
+    assert door.metrics.operations["t.get"].outcomes == {"invalid": 1}
+
+
+async def test_a_fault_becomes_internal_and_its_cause_stays_here(door: Running) -> None:
+    with pytest.raises(FairwireError) as caught:
+        await door.dispatch.call("t.do", caller_of("main"), context(), sent(b'{"what":"crash"}'))
+    assert (caught.value.code, caught.value.final) == ("internal", False)
+    assert "secret-of-the-house" not in str(caught.value)
+
+
+async def test_the_correlation_is_known_while_the_handler_runs_and_not_after(door: Running) -> None:
+    seen: list[str | None] = []
+
+    class Spy(Service):
+        async def do(self, *_: Any) -> Any:
+            seen.append(CORRELATION.get())
+
+    limits = Limits(door.clock, factor=0)
+    await Dispatch(Spy().registry(), limits, limits, door.metrics).call("t.do", caller_of("main"), context(), sent(b""))
+    assert (seen, CORRELATION.get()) == (["c0ffee"], None)
+
+
+async def test_the_cid_reaches_the_handler(door: Running) -> None:
+    """W7."""
+    cid = uuid4()
+    reply = await door.dispatch.call(
+        "t.post", caller_of("main"), context(cid), sent(b'{"chat":"%b"}' % str(CHAT).encode())
+    )
+    assert reply.cid == cid
+
+
+def test_bytes_are_bound_by_their_own_kind_of_handler() -> None:
+    """A handler that knows nothing of bytes cannot be bound to an operation that carries them."""
+    service, registry = Service(), Service().registry()
+    with pytest.raises(ValueError, match="carries bytes"):
+        registry.bind(DOWNLOAD, registry.find("t.get").allow, service.download)  # type: ignore[arg-type]
