@@ -47,7 +47,7 @@ def connect(
     """
     timing = timing or Timing()
     addresses = Addresses.of(url)
-    vault = Vault(Path(data_dir) if data_dir is not None else None)
+    vault = Vault(Path(data_dir).expanduser() if data_dir is not None else None)
     door = HttpDoor(addresses.http)
     tokens: Tokens
     if isinstance(token, str):
