@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiohttp import web
-
 from fairwire_server import __version__
 from fairwire_server.compose.node import Node
 from fairwire_server.database.migrate import pending
 from fairwire_server.database.queries import load_queries
 from fairwire_server.doors.bodies import BodyLimits
-from fairwire_server.doors.guard import ADDRESS, allowed_origins
+from fairwire_server.doors.guard import allowed_origins
 from fairwire_server.doors.health import Health, build_admin_app, health_routes
 from fairwire_server.doors.http import HttpPolicy, build_http_app
 from fairwire_server.doors.listen import listening
@@ -51,7 +49,7 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
         policy=policy,
         metrics=node.metrics,
         routes=[
-            web.get("/v1/socket", _socket_door(node).handle),
+            _socket_door(node).route(),
             *health_routes(health),
             *page_routes(
                 clock=node.clock,
@@ -79,7 +77,6 @@ def _socket_door(node: Node) -> SocketDoor:
         node.clock,
         node.metrics,
         node.socket_settings(),
-        lambda request: request[ADDRESS],
     )
 
 

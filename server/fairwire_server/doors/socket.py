@@ -25,6 +25,7 @@ from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import Clock, milliseconds
 from fairwire_server.context import Context
 from fairwire_server.doors.dispatch import Dispatch
+from fairwire_server.doors.guard import ADDRESS
 from fairwire_server.observe import Metrics
 
 if TYPE_CHECKING:  # shells are strangers to each other; compose introduces them
@@ -98,7 +99,6 @@ class SocketDoor:
         clock: Clock,
         metrics: Metrics,
         settings: SocketSettings,
-        address_of: Callable[[web.Request], str],
     ) -> None:
         self._hub = hub
         self._sync = sync
@@ -109,8 +109,11 @@ class SocketDoor:
         self._clock = clock
         self._metrics = metrics
         self._settings = settings
-        self._address_of = address_of
         self._numbers = count(1)
+
+    def route(self) -> web.RouteDef:
+        """Where it stands."""
+        return web.get("/v1/socket", self.handle)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One connection from its handshake to its end."""
@@ -144,7 +147,7 @@ class _Connection:
         self._response = response
         self._codec = codec
         self._session = ServerSession(codec, protocol=(PROTOCOL, PROTOCOL))
-        self._address = door._address_of(request)
+        self._address = request[ADDRESS]
         self._socket: Socket | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._writing: dict[UUID, asyncio.Task[None]] = {}
