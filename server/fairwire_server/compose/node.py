@@ -197,6 +197,7 @@ async def _running(node: Node) -> AsyncIterator[None]:
                 await StreamStore().follow_lineage(work.connection)
             await services.image_worker.__aenter__()
             await services.files.prepare()
+            await services.keyword_lists.refresh()
             loops = [
                 ground.hub.run(),
                 beats.run(),
@@ -206,6 +207,7 @@ async def _running(node: Node) -> AsyncIterator[None]:
                 services.receipts.run(),
                 services.indexer.run(),
                 services.keyword_lists.run(),
+                services.images.run(),
                 node.lag.run(),
                 *_periodic(node),
             ]
@@ -235,7 +237,6 @@ def _periodic(node: Node) -> list[Coroutine[Any, Any, None]]:
         every(2.0, "sweep waiting chats", services.acts.sweep_waiting),
         every(600.0, "prune logs", ground.log.prune),
         every(600.0, "forget results, codes, sessions", forget),
-        every(600.0, "sweep images", services.images.sweep),
     ]
 
 

@@ -38,7 +38,9 @@ from fairwire_server.chat.image_service import Images
 from fairwire_server.chat.image_store import ImageStore
 from fairwire_server.chat.images import ImageWorker
 from fairwire_server.chat.indexing import Indexer
-from fairwire_server.chat.moderation import KeywordLists, Moderation
+from fairwire_server.chat.keyword_lists import KeywordLists
+from fairwire_server.chat.moderation import LiveFigures, Moderation
+from fairwire_server.chat.moderation_store import ModerationStore
 from fairwire_server.chat.opening import Opening
 from fairwire_server.chat.posting import Posting
 from fairwire_server.chat.reading import Reading
@@ -276,7 +278,8 @@ def _chat(g: Ground) -> dict[str, Any]:
     routing = Routing(store, online)
     search_store = SearchStore()
     indexer = Indexer(works, search_store, g.search_tokens)
-    keyword_lists = KeywordLists(works, g.folding)
+    moderation_store = ModerationStore()
+    keyword_lists = KeywordLists(works, moderation_store, g.folding)
 
     def observe_batch(size: int, seconds: float) -> None:
         g.metrics.batch_size.observe(size)
@@ -296,7 +299,7 @@ def _chat(g: Ground) -> dict[str, Any]:
             store,
             posting,
             routing,
-            keyword_lists.of,
+            keyword_lists,
             text_max=settings.text_max,
             accepted=indexer.feed,
             observe=observe_batch,
@@ -324,4 +327,14 @@ def _chat(g: Ground) -> dict[str, Any]:
         "search": Search(works, search_store, g.contact_store, g.search_tokens),
         "indexer": indexer,
         "keyword_lists": keyword_lists,
+        "moderation": Moderation(
+            works,
+            g.commands,
+            moderation_store,
+            g.store,
+            g.contact_store,
+            g.streams,
+            keyword_lists,
+            lambda fair: LiveFigures(*g.hub.figures(fair)),
+        ),
     }

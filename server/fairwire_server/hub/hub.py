@@ -7,6 +7,7 @@ reader, and nothing here decides what an account may see: that was decided when 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Collection, Coroutine, Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -122,6 +123,13 @@ class Hub:
     def fairs(self) -> list[UUID]:
         """Fairs with a socket here."""
         return list(self._fairs)
+
+    def figures(self, fair: UUID) -> tuple[int, dict[str, int]]:
+        """Open sockets of a fair, and its accounts online by kind (A4)."""
+        channel = self._fairs.get(fair)
+        sockets = [] if channel is None else list(channel.sockets.values())
+        kinds = {socket.caller.account: socket.caller.kind for socket in sockets}
+        return len(sockets), dict(Counter(str(kind) for kind in kinds.values()))
 
     # events come in
 
