@@ -53,6 +53,8 @@ class Figures(Model, frozen=True, kw_only=True, omit_defaults=False):
     waiting_chats: int
     messages: int
     open_reports: int
+    flagged_messages: int
+    """C18: messages in which the keyword list flagged a word; counted, not shown (A4)."""
 
 
 class ReportSummary(Model, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ that could have been about to show it is over.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final, Literal
@@ -153,8 +152,9 @@ class Images:
         """Sweep once a minute, until cancelled."""
         while True:
             try:
-                while await self.sweep() == SWEPT_AT_ONCE:
-                    await asyncio.sleep(0)
+                more = True
+                while more:
+                    more = await self.sweep() == SWEPT_AT_ONCE
             except (Unavailable, OSError) as error:
                 self._log.warning("images not swept", error=type(error).__name__)
             await self._works.clock.sleep(SWEEP_S)

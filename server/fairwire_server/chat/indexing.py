@@ -29,7 +29,7 @@ WAITING: Final = 20_000
 AT_ONCE: Final = 4_000  # characters tokenised before other tasks get their turn: about 1 ms
 RECOVER_S: Final = 60.0
 RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
-MARGIN: Final = timedelta(minutes=2)  # far above a transaction's time limit and the difference between two nodes' clocks
+MARGIN: Final = timedelta(minutes=2)  # far above a transaction's time limit and two nodes' clocks apart
 WINDOW: Final = timedelta(minutes=1)
 WINDOW_MIN: Final = timedelta(milliseconds=1)
 WINDOW_MAX: Final = timedelta(days=7)

@@ -81,9 +81,7 @@ class SearchStore:
             tokens,
         )
 
-    async def unindexed(
-        self, connection: Connection, start: datetime, end: datetime, limit: int
-    ) -> list[Unindexed]:
+    async def unindexed(self, connection: Connection, start: datetime, end: datetime, limit: int) -> list[Unindexed]:
         """At most `limit` texts of a stretch of time that the index lacks."""
         rows = await connection.fetch(self._sql["unindexed"], start, end, limit)
         return [Unindexed(row["conversation_id"], row["seq"], row["exhibitor_id"], row["text"]) for row in rows]
