@@ -62,7 +62,7 @@ def command(
     values as they are, an empty cell empties them. A row that does not fit is written to FILE.failed.jsonl with the reason,
     and the others go on; a header that does not fit, or an unknown kind, stops everything before anything is changed.
 
-    Each exhibitor gets its one main account from its own row (login, contact, mobile, email; by default the login is its id).
+    Each exhibitor gets its one main account from its own row (login, contact, mobile, email; by default the login is `exhibitor-ID`).
     A row of type `main` among the accounts describes that same account, and from then on only such rows change it. Accounts
     come without a password: their owners set one with a code sent to the registered address. An address counts as verified
     only if the file says so, and one that its owner has verified is never replaced.

@@ -51,20 +51,14 @@ CREATE TEMP TABLE batch_exhibit (
 );
 
 -- name: index_staging
--- After the copying, when it is cheapest.
+-- After the copying, when it is cheapest. The records lie in the order of n, so the smallest of indexes finds a batch.
 CREATE UNIQUE INDEX ON staged (n);
 CREATE INDEX ON staged (kind, n);
-CREATE UNIQUE INDEX ON staged_fair (n);
-CREATE UNIQUE INDEX ON staged_section (n);
-CREATE UNIQUE INDEX ON staged_exhibitor (n);
-CREATE UNIQUE INDEX ON staged_account (n);
-CREATE UNIQUE INDEX ON staged_buyer (n);
-CREATE UNIQUE INDEX ON staged_exhibit (n);
-ANALYZE staged;
-ANALYZE staged_exhibitor;
-ANALYZE staged_account;
-ANALYZE staged_buyer;
-ANALYZE staged_exhibit;
+CREATE INDEX ON staged_exhibitor USING brin (n) WITH (pages_per_range = 16);
+CREATE INDEX ON staged_account USING brin (n) WITH (pages_per_range = 16);
+CREATE INDEX ON staged_buyer USING brin (n) WITH (pages_per_range = 16);
+CREATE INDEX ON staged_exhibit USING brin (n) WITH (pages_per_range = 16);
+ANALYZE staged (n, kind), staged_exhibitor (n), staged_account (n), staged_buyer (n), staged_exhibit (n);
 
 -- name: name_the_fair
 -- Rows that name no fair belong to the only one: of the files, else of the installation. With several, they stay without.
@@ -613,14 +607,14 @@ WHERE f.code = $1 AND a.state = 'active' AND (a.kind, a.login) > ($2, $3)
 ORDER BY a.kind, a.login LIMIT $4;
 
 -- name: accounts_by_login
--- The accounts of a fair that are shown as demo sign-ins.
+-- The accounts of a fair that are shown as demo sign-ins, or get tokens; in a demo installation only.
 SELECT a.id, a.login, a.kind, a.name, e.id AS exhibitor, e.external_id AS exhibitor_id
-FROM account a JOIN fair f ON f.id = a.fair_id LEFT JOIN exhibitor e ON e.id = a.exhibitor_id
-WHERE f.code = $1 AND a.state = 'active' AND a.login = ANY ($2);
+FROM installation i, account a JOIN fair f ON f.id = a.fair_id LEFT JOIN exhibitor e ON e.id = a.exhibitor_id
+WHERE i.demo AND f.code = $1 AND a.state = 'active' AND a.login = ANY ($2);
 
 -- name: fair_codes
 -- The fairs of the installation.
-SELECT code FROM fair ORDER BY code;
+SELECT id, code FROM fair ORDER BY code;
 
 -- name: become_demo
 -- An installation without a fair becomes one for demos; one that is stays one. Nothing comes back from any other.

@@ -64,7 +64,10 @@ def stable_ids(fair: str) -> StableIds:
 
 
 class StableIds:
-    """UUIDs in the form of version 7 whose instant and dice come from a digest: the same in every run."""
+    """UUIDs in the form of version 7, the same in every run: the dice are a digest, the instant follows the key's number.
+
+    So neighbours lie beside each other in the database's indexes, as with ids made one after the other.
+    """
 
     def __init__(self, fair: str) -> None:
         self._prefix = f"fairwire demo/{fair}/".encode()
@@ -73,7 +76,8 @@ class StableIds:
         digest = blake2b(self._prefix + f"{what}/{key}".encode(), digest_size=16).digest()
         number = int.from_bytes(digest, "big") & ((1 << 80) - 1)
         number &= ~(0xF << 76) & ~(0x3 << 62)
-        return UUID(int=(MADE_AT_MS << 80) | (0x7 << 76) | (0x2 << 62) | number)
+        made = MADE_AT_MS + int("".join(filter(str.isdigit, key))[:9] or 0)
+        return UUID(int=(made << 80) | (0x7 << 76) | (0x2 << 62) | number)
 
 
 MADE_AT_MS: Final = 1_767_225_600_000  # 2026-01-01: what the ids of a demo say of their age
@@ -164,7 +168,7 @@ class DemoSource:
         yield "exhibitor", row
         team = list(self._team(number, key, domestic, dice))
         yield from (("account", account) for account in team)
-        for count in range(1, dice.choices((0, 1, 2, 3, 5), (8, 30, 32, 20, 10))[0] + (3 if number == 1 else 0) + 1):
+        for count in range(1, dice.choices((0, 1, 2, 3), (22, 42, 24, 12))[0] + (3 if number == 1 else 0) + 1):
             section = dice.choice(sections)
             ware = dice.choice(section.wares)
             model = (
@@ -181,7 +185,7 @@ class DemoSource:
         if number == 1:
             members = list(ACME)
         else:
-            size = dice.choices(range(6), (12, 26, 28, 18, 10, 6))[0]
+            size = dice.choices(range(6), (18, 34, 25, 13, 6, 4))[0]
             members = [
                 (kind, f"exhibitor{number}-{SUFFIX[kind]}{place}", people.chinese_person(dice) if domestic else people.person(dice, "DE"))
                 for place, kind in enumerate(TEAM[:size], 1)

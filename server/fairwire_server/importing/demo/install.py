@@ -23,7 +23,16 @@ from fairwire_server.importing.report import Report
 from fairwire_server.importing.store import ImportStore, Record
 from fairwire_server.importing.writing import Tell
 
-__all__ = ["PASSWORD", "DemoAccount", "DemoAccounts", "accounts_of", "ensure_demo", "make_demo", "nobody"]
+__all__ = [
+    "PASSWORD",
+    "DemoAccount",
+    "DemoAccounts",
+    "accounts_of",
+    "demo_account",
+    "ensure_demo",
+    "make_demo",
+    "nobody",
+]
 
 PASSWORD: Final = "fairwire-demo"  # noqa: S105 - everybody may know it
 # One hash for all of them, at the cost that accounts/passwords.py has: making 180,000 would take an hour.
@@ -75,7 +84,8 @@ async def make_demo(
     """Bring the demo fair in, or up to date. Refuses an installation that is none for demos: its password is known."""
     works = Works(database, clock)
     async with works.begin() as work:
-        await ensure_installation(work, AccountStore(), demo=True)
+        fairs = await ImportStore(work.connection).fetch("fair_codes")
+        await ensure_installation(work, AccountStore(), demo=not fairs)
         if not await ImportStore(work.connection).ids("become_demo"):
             raise Refused("forbidden", "This installation holds a real fair; a demo's password is known to everybody.")
     options = Options(password_hash=PASSWORD_HASH, organisers=True)
@@ -101,8 +111,10 @@ async def ensure_demo(database: Database, clock: Clock, fair: DemoFair | None = 
         return None
     async with Works(database, clock).read() as work:
         rows = await ImportStore(work.connection).fetch("accounts_by_login", fair.code, list(SHOWN))
-    found = {row["login"]: _account(fair.code, row) for row in rows}
+    found = {row["login"]: demo_account(fair.code, row) for row in rows}
     accounts = tuple(found[login] for login in SHOWN if login in found)
+    if not accounts:
+        return None
     return DemoAccounts(fair=fair.code, password=PASSWORD, accounts=accounts)
 
 
@@ -113,11 +125,12 @@ async def accounts_of(database: Database, fair: str) -> AsyncIterator[DemoAccoun
         async with database.reader() as connection:
             rows = await ImportStore(connection).fetch("accounts_of_fair", fair, kind, login, PAGE)
         for row in rows:
-            yield _account(fair, row)
+            yield demo_account(fair, row)
         if len(rows) < PAGE:
             return
         kind, login = rows[-1]["kind"], rows[-1]["login"]
 
 
-def _account(fair: str, row: Record) -> DemoAccount:
+def demo_account(fair: str, row: Record) -> DemoAccount:
+    """An account from its row."""
     return DemoAccount(fair=fair, **dict(row))
