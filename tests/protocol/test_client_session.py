@@ -151,7 +151,10 @@ def test_w6_a_resume_brings_what_is_missing_in_order_and_voids_for_the_rest(code
 
 
 def test_w6_a_snapshot_cut_in_the_middle_leaves_nothing_to_resume() -> None:
-    client = in_state(MSGPACK, ClientState.SNAPSHOT)
+    streams, client = Streams(), ClientSession(MSGPACK, hello(at(5)))
+    client.hello()
+    feed(client, [welcome(), *streams.greeting(at(5))][:3])
+    assert client.state is ClientState.SNAPSHOT
     assert client.resume is None
 
 

@@ -245,7 +245,7 @@ async def test_w14_a_bye_that_names_a_delay_is_obeyed() -> None:
 async def test_w7_a_call_cut_off_is_sent_again_with_its_cid() -> None:
     async with peer() as it, client_of(it) as client:
         it.answers["contacts.pin"] = lambda _call, _args: {} if len(it.calls) > 1 else None
-        pin = asyncio.create_task(client.contacts.pin(conversation=CHAT, pinned=True))
+        pin = asyncio.create_task(client.contacts.pin(conversation=CHAT, pinned=True, timeout=5))
         await it.wait(lambda: len(it.calls) == 1)
         await it.cut()
         await pin

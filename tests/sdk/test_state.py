@@ -278,10 +278,11 @@ def test_w5_the_first_state_is_put_together_from_its_parts() -> None:
 @given(
     st.lists(
         st.one_of(
-            st.tuples(st.just("message"), st.integers(0, 14)),
+            st.tuples(st.just("message"), st.integers(0, 8)),
             st.tuples(st.just("pin"), st.integers(0, 2)),
             st.tuples(st.just("unpin"), st.integers(0, 2)),
         ),
+        min_size=20,
         max_size=60,
     )
 )
