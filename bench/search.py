@@ -13,7 +13,6 @@ its best), those in a handful, and one that is nowhere, for one and two Chinese 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable

@@ -180,4 +180,4 @@ class Images:
 
 def _key(image: UUID, size: Size) -> str:
     """Where an image lies: 256 folders, chosen by the part of the id that is random."""
-    return f"images/{image.hex[-2:]}/{image.hex}.{size}"
+    return f"{image.hex[-2:]}/{image.hex}.{size}"

@@ -10,7 +10,7 @@ from uuid import UUID
 from fairwire_protocol.models import Entry
 from fairwire_protocol.operations import chat as operations
 from fairwire_server.accounts.rules import Caller
-from fairwire_server.chat.search_rules import Place, Reach, cursor_of, place_of, plan, reach
+from fairwire_server.chat.search_rules import LOOKED_THROUGH, Place, Reach, cursor_of, place_of, plan, reach
 from fairwire_server.chat.search_store import SearchStore
 from fairwire_server.chat.search_tokens import SearchTokens
 from fairwire_server.contacts.rules import Sight, check_visible
@@ -26,13 +26,22 @@ _AT_ONCE: Final = 2_000
 
 
 class Search:
-    """Handler of `chat.search`."""
+    """Handler of `chat.search`. A scope up to `looked_through` messages is read from end to end."""
 
-    def __init__(self, works: Works, store: SearchStore, contacts: ContactStore, tokens: SearchTokens) -> None:
+    def __init__(
+        self,
+        works: Works,
+        store: SearchStore,
+        contacts: ContactStore,
+        tokens: SearchTokens,
+        *,
+        looked_through: int = LOOKED_THROUGH,
+    ) -> None:
         self._works = works
         self._store = store
         self._contacts = contacts
         self._tokens = tokens
+        self._looked_through = looked_through
 
     async def search(self, caller: Caller, _: Context, request: operations.Search) -> operations.SearchReply:
         """Contacts on the first page only, and not in a single conversation; messages newest first.
@@ -72,11 +81,12 @@ class Search:
         elif scope.account is not None:
             own = await self._store.own(work.connection, scope.account)
         found: list[Place] = []
-        for step in plan(scope, own):
-            found = await self._store.places(work.connection, step, scope, own, query, before, limit)
+        most = self._looked_through
+        for step in plan(scope, own, most):
+            found = await self._store.places(work.connection, step, scope, own, query, before, limit, most)
             if len(found) >= limit:
                 break
-            if step == "newest" and not await self._store.is_beyond(work.connection, scope.exhibitor, before):
+            if step == "newest" and not await self._store.is_beyond(work.connection, scope.exhibitor, before, most):
                 break
         return found
 

@@ -74,10 +74,10 @@ def reach(caller: Caller, sight: Sight | None) -> Reach:
     return Reach(view="team", exhibitor=caller.exhibitor, account=caller.account if own else None, conversation=one)
 
 
-def plan(reach: Reach, own: Mapping[UUID, int] | None) -> tuple[Step, ...]:
+def plan(reach: Reach, own: Mapping[UUID, int] | None, looked_through: int) -> tuple[Step, ...]:
     """The steps to try until one fills the page or has seen everything. `own`: the conversations in reach, each with the
     last seq that may be found in it; None for a whole exhibitor."""
-    if own is not None and (reach.exhibitor is None or sum(own.values()) <= LOOKED_THROUGH or len(own) == 1):
+    if own is not None and (reach.exhibitor is None or len(own) == 1 or sum(own.values()) <= looked_through):
         return ("read",)
     return ("newest", "lookup")
 

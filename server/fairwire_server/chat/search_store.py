@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from fairwire_server.chat.search_rules import LOOKED_THROUGH, Place, Reach, Step
+from fairwire_server.chat.search_rules import Place, Reach, Step
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 from fairwire_server.streams.messages import MessageRow
@@ -48,7 +48,15 @@ class SearchStore:
         return [row["id"] for row in rows]
 
     async def places(
-        self, connection: Connection, step: Step, reach: Reach, own: Own | None, query: str, before: Place, limit: int
+        self,
+        connection: Connection,
+        step: Step,
+        reach: Reach,
+        own: Own | None,
+        query: str,
+        before: Place,
+        limit: int,
+        looked_through: int,
     ) -> list[Place]:
         """At most `limit` places before `before` that one step of the plan finds, newest first."""
         listed = () if own is None else (list(own), list(own.values()))
@@ -56,13 +64,15 @@ class SearchStore:
         if step == "read":
             rows = await connection.fetch(self._sql[name], query, *before, limit, *listed)
         else:
-            most = (LOOKED_THROUGH,) if step == "newest" else ()
+            most = (looked_through,) if step == "newest" else ()
             rows = await connection.fetch(self._sql[name], reach.exhibitor, query, *before, limit, *most, *listed)
         return [Place(*row) for row in rows]
 
-    async def is_beyond(self, connection: Connection, exhibitor: UUID | None, before: Place) -> bool:
+    async def is_beyond(
+        self, connection: Connection, exhibitor: UUID | None, before: Place, looked_through: int
+    ) -> bool:
         """Whether the step `newest` has left messages unseen."""
-        return bool(await connection.fetchval(self._sql["is_beyond"], exhibitor, before.at, LOOKED_THROUGH))
+        return bool(await connection.fetchval(self._sql["is_beyond"], exhibitor, before.at, looked_through))
 
     async def messages(self, connection: Connection, places: Sequence[Place]) -> dict[tuple[UUID, int], MessageRow]:
         """The messages at these places."""
