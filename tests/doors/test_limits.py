@@ -77,6 +77,17 @@ def test_memory_stays_bounded_whatever_comes() -> None:
     assert len(held._young) + len(held._old) <= 200
 
 
+def test_a_bucket_outlives_the_turn_of_generations() -> None:
+    clock = ManualClock()
+    checked = limits(clock, 1, 4)
+    assert wait(checked, "first") == 0
+    clock.advance(3.9)
+    assert [wait(checked, "a") for _ in range(4)] == [0, 0, 0, 0]
+    clock.advance(0.1)
+    assert wait(checked, "b") == 0  # a new key, and the time is up: a new generation
+    assert wait(checked, "a") == 900
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=150))
 def test_two_generations_decide_as_one_table_would(calls: list[tuple[str, int]]) -> None:
     """Dropping the older generation forgets nothing that would still matter."""
