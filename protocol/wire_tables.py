@@ -38,7 +38,7 @@ CLOSES: Final = {
     Close.TOKEN_EXPIRED: "The access token is over. Refresh first (§3), then reconnect.",
     Close.BAD_TOKEN: "The token is forged, of another session, or its session is unknown.",
     Close.SUSPENDED: "The account is suspended, disabled or removed, or the session was revoked.",
-    Close.TOO_MANY_DEVICES: "An eleventh device. A new socket of the same device replaces the old one instead.",
+    Close.TOO_MANY_DEVICES: "An eleventh device; or, for the old socket of a device, that a new one of the same device took its place.",
     Close.PROTOCOL_NOT_SPOKEN: "No version, or no subprotocol, in common.",
     Close.MALFORMED: "No hello in 10 s, a first frame that is none, frames of the other kind, an ack of what was never sent, "
     "or the tenth frame that deserves an error.",
