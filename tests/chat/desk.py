@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +15,15 @@ from fairwire_server.accounts.rules import Caller
 from fairwire_server.context import Context
 from tests.harness.node import Running
 
-__all__ = ["Desk"]
+__all__ = ["QUERIES", "Desk", "until"]
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Returns once it holds; the test's own time limit ends the wait."""
+    while True:
+        if await holds():
+            return
+        await asyncio.sleep(0)
 
 
 class Desk:
@@ -97,6 +107,10 @@ QUERIES = {
     "images": "SELECT count(*) FROM image",
     "audited": "SELECT count(*) FROM audit WHERE action = $1 AND actor_id = $2",
     "notices": "SELECT count(*) FROM account_event WHERE account_id = $1 AND type = 'notice'",
+    "name_exhibitor": "UPDATE exhibitor SET name_tokens = $2::text::tsvector WHERE id = $1 RETURNING id",
+    "done_to": "SELECT done_to FROM search_progress",
+    "flag": "UPDATE message SET flagged = true WHERE conversation_id = $1 AND seq = $2 RETURNING seq",
+    "lock_index": "LOCK TABLE message_search IN ACCESS EXCLUSIVE MODE",
     "locks_waited_for": "SELECT count(*) FROM pg_locks WHERE NOT granted",
 }
 """Looks behind the operations."""

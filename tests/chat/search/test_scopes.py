@@ -78,7 +78,8 @@ class World:
             try:
                 page = await self.desk.call(who, "chat.history", conversation=conversation, after=after, limit=100)
             except FairwireError as error:
-                assert error.code in {"not_found", "forbidden"}
+                if error.code not in {"not_found", "forbidden"}:
+                    raise
                 return {}
             found.update({message.seq: message.text for message in page.messages if message.text is not None})
             if not page.more_after:
@@ -149,7 +150,8 @@ async def test_c9_c15_one_conversation_is_searched_as_far_as_it_may_be_read(
                 try:
                     hits = await world.found(search, who, query=query, conversation=conversation)
                 except FairwireError as error:
-                    assert error.code == "not_found"
+                    if error.code != "not_found":
+                        raise
                     hits = []
                 assert {hit.message.seq for hit in hits} == expected, (who, query)
 

@@ -75,6 +75,12 @@ async def test_c15_contacts_are_found_by_name_by_both_sides(desk: Desk) -> None:
     assert [entry.contact.name for entry in found] == ["Buyer2 先生", "Buyer 先生"]  # newest message first
     found = (await desk.call("main", "chat.search", query="先")).contacts
     assert len(found) == 2
+    tokens = desk.running.node.ground.search_tokens.index_tokens("极致公司 Acme Ltd")
+    await desk.value("name_exhibitor", desk.running.ground.exhibitors["acme"], tokens)
+    for query in ("acm", "极", "公司"):
+        (entry,) = (await desk.call("buyer", "chat.search", query=query)).contacts
+        assert entry.contact.id == desk.running.ground.exhibitors["acme"]
+    assert (await desk.call("buyer", "chat.search", query="rival")).contacts == ()
 
 
 async def test_c15_c19_a_buyer_who_has_not_written_is_not_found_by_name(desk: Desk) -> None:

@@ -1,0 +1,207 @@
+"""The indexer: nothing that was committed stays unfindable, nothing recalled becomes findable, and nobody waits for it (C12, C15)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from fairwire_server.chat import indexing
+from fairwire_server.chat.indexing import Indexer
+from fairwire_server.chat.search_store import SearchStore, Unindexed
+from fairwire_server.chat.sending import Accepted
+from fairwire_server.database.pool import Database
+from fairwire_server.database.work import Works
+from tests.chat.desk import QUERIES, Desk, until
+from tests.harness.clock import ManualClock
+
+
+def texts_of(desk: Desk, conversation: UUID, seqs: Sequence[int]) -> list[Accepted]:
+    """What sending would feed."""
+    acme = desk.running.ground.exhibitors["acme"]
+    return [Accepted(conversation, seq, acme, f"text {seq}", 0) for seq in seqs]
+
+
+@pytest.fixture
+async def said(desk: Desk) -> tuple[UUID, list[int]]:
+    """A conversation with five texts, none of them indexed: what a crash leaves."""
+    conversation = await desk.open("buyer")
+    seqs = [await desk.say("buyer", conversation, f"text {number}") for number in range(5)]
+    await desk.running.node.services.indexer.recover()
+    await desk.value("forget_index")
+    return conversation, seqs
+
+
+@asynccontextmanager
+async def indexer(desk: Desk, clock: ManualClock, *, run: bool = True) -> AsyncIterator[Indexer]:
+    """An indexer of the test's own beside the node's, on the test's clock. The node's own recovery is a minute away."""
+    works = desk.running.node.works
+    made = Indexer(Works(works.database, clock), SearchStore(), desk.running.node.ground.search_tokens)
+    task = asyncio.create_task(made.run()) if run else None
+    try:
+        yield made
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def until_indexed(desk: Desk, conversation: UUID, count: int) -> None:
+    """Returns when so many texts of the conversation are indexed."""
+
+    async def so_many() -> bool:
+        return bool(await desk.value("indexed", conversation) == count)
+
+    await until(so_many)
+
+
+async def until_asleep(clock: ManualClock, sleepers: int) -> None:
+    """Returns when so many of the indexer's two loops wait for the clock."""
+
+    async def asleep() -> bool:
+        return clock.sleeping == sleepers
+
+    await until(asleep)
+
+
+async def test_c15_a_sent_text_is_found_within_two_seconds(desk: Desk) -> None:
+    conversation = await desk.open("buyer")
+    async with asyncio.timeout(2):
+        await desk.say("buyer", conversation, "hello")
+        await until_indexed(desk, conversation, 1)
+
+
+async def test_c15_what_is_fed_is_written_after_its_gathering_time(desk: Desk, said: tuple[UUID, list[int]]) -> None:
+    conversation, seqs = said
+    clock = ManualClock(
+        desk.running.node.clock.now() - timedelta(days=1)
+    )  # its recovery sees nothing: only the feed counts
+    async with indexer(desk, clock) as made:
+        made.feed(texts_of(desk, conversation, seqs))
+        assert made.waiting == 5
+        await until_asleep(clock, 2)
+        assert await desk.value("indexed", conversation) == 0
+        clock.advance(indexing.GATHER_S)
+        await until_indexed(desk, conversation, 5)
+        made.feed(texts_of(desk, conversation, seqs))  # twice changes nothing
+        while made.waiting:
+            clock.advance(indexing.GATHER_S)
+            await asyncio.sleep(0)
+        assert await desk.value("indexed", conversation) == 5
+
+
+async def test_c15_what_a_crash_left_is_recovered_at_the_start(desk: Desk, said: tuple[UUID, list[int]]) -> None:
+    conversation, _ = said
+    async with indexer(desk, ManualClock(desk.running.node.clock.now())):
+        await until_indexed(desk, conversation, 5)
+
+
+async def test_c15_a_full_queue_is_made_good_by_recovery(
+    desk: Desk, said: tuple[UUID, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation, seqs = said
+    monkeypatch.setattr(indexing, "WAITING", 2)
+    clock = ManualClock(desk.running.node.clock.now(), jumps=True)
+    async with indexer(desk, clock, run=False) as made:
+        made.feed(texts_of(desk, conversation, seqs))
+        assert made.waiting == 2
+    async with indexer(desk, clock) as made:
+        made.feed(texts_of(desk, conversation, seqs))
+        await until_indexed(desk, conversation, 5)
+
+
+async def test_c15_recovery_in_many_small_pages_finds_everything_once(
+    desk: Desk, said: tuple[UUID, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation, _ = said
+    monkeypatch.setattr(indexing, "BATCH", 1)
+    async with indexer(desk, ManualClock(desk.running.node.clock.now()), run=False) as made:
+        assert await made.recover() == 5
+        assert await desk.value("indexed", conversation) == 5
+        assert await made.recover() == 0
+
+
+async def test_c15_progress_stays_behind_what_may_still_commit(desk: Desk, said: tuple[UUID, list[int]]) -> None:
+    now = desk.running.node.clock.now()
+    async with indexer(desk, ManualClock(now), run=False) as made:
+        await made.recover()
+    assert await desk.value("done_to") <= now - indexing.MARGIN
+    async with indexer(desk, ManualClock(now + timedelta(days=30)), run=False) as made:
+        await made.recover()
+    later: object = await desk.value("done_to")
+    async with indexer(desk, ManualClock(now), run=False) as made:
+        await made.recover()
+    assert await desk.value("done_to") == later  # never backwards
+
+
+async def test_c15_a_text_that_cannot_be_written_does_not_stop_the_others(
+    desk: Desk, said: tuple[UUID, list[int]]
+) -> None:
+    conversation, seqs = said
+    acme = desk.running.ground.exhibitors["acme"]
+    batch = [Unindexed(conversation, seq, acme, f"text {seq}") for seq in seqs]
+    batch[2] = Unindexed(conversation, seqs[2], None, "no exhibitor")  # type: ignore[arg-type]  # what no row may hold
+    async with indexer(desk, ManualClock(), run=False) as made:
+        await made.write(batch)
+    assert await desk.value("indexed", conversation) == 4
+
+
+async def test_c15_while_the_database_refuses_the_batch_waits(
+    desk: Desk, said: tuple[UUID, list[int]], database: Database, database_url: str
+) -> None:
+    """The index is locked for longer than the lock time limit; the batch is written once it is free."""
+    conversation, seqs = said
+    clock = ManualClock(desk.running.node.clock.now() - timedelta(days=1))
+    impatient = await Database.open(database_url, min_size=1, max_size=2, lock_timeout_ms=50)
+    made = Indexer(Works(impatient, clock), SearchStore(), desk.running.node.ground.search_tokens)
+    async with impatient:
+        task = asyncio.create_task(made.run())
+        async with database.transaction() as connection:
+            await connection.execute(QUERIES["lock_index"])
+            made.feed(texts_of(desk, conversation, seqs))
+            await until_asleep(clock, 2)
+            clock.advance(indexing.GATHER_S)
+            await until_asleep(clock, 1)
+            await until_asleep(clock, 2)  # refused, and waiting for its next attempt
+        clock.advance(indexing.RETRY_S[0])
+        await until_indexed(desk, conversation, 5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_c12_a_recall_between_feed_and_write_leaves_nothing_in_the_index(
+    desk: Desk, said: tuple[UUID, list[int]]
+) -> None:
+    conversation, seqs = said
+    async with indexer(desk, ManualClock(), run=False) as made:
+        await desk.call("buyer", "chat.recall", conversation=conversation, seq=seqs[0])
+        batch = [Unindexed(conversation, seq, desk.running.ground.exhibitors["acme"], "text") for seq in seqs]
+        await made.write(batch)
+    assert not await desk.value("is_indexed", conversation, seqs[0])
+    assert await desk.value("indexed", conversation) == 4
+
+
+async def test_c12_a_recall_while_the_indexer_writes_waits_and_finds_the_row(
+    desk: Desk, said: tuple[UUID, list[int]]
+) -> None:
+    """Whichever comes first: the words of a recalled message are not in the index afterwards."""
+    conversation, seqs = said
+    tokens = desk.running.node.ground.search_tokens
+    text = Unindexed(conversation, seqs[0], desk.running.ground.exhibitors["acme"], "text")
+
+    async def waiting() -> bool:
+        return recall.done() or bool(await desk.value("locks_waited_for"))
+
+    async with desk.running.node.works.begin() as work:
+        await SearchStore().index(work.connection, [text], [tokens.index_tokens("text")])
+        recall = asyncio.create_task(
+            desk.call("buyer", "chat.recall", conversation=conversation, seq=seqs[0], cid=uuid4())
+        )
+        async with asyncio.timeout(1.5):
+            await until(waiting)
+    await recall
+    assert not await desk.value("is_indexed", conversation, seqs[0])
