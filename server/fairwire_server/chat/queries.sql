@@ -264,3 +264,7 @@ WHERE o.outcome IS NULL AND $1 IN (o.from_id, o.to_id, c.holder_id);
 -- name: actor
 -- Who hands chats over on behalf of somebody: its name and its fair's capability differences.
 SELECT a.name, f.capabilities FROM account a JOIN fair f ON f.id = a.fair_id WHERE a.id = $1;
+
+-- name: share_account
+-- Keeps an account as it is until this transaction ends: a chat must not go to one that is being disabled or removed (A6, C7).
+SELECT state FROM account WHERE id = $1 FOR SHARE;

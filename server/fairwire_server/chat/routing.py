@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
+from fairwire_protocol.errors import Unavailable
 from fairwire_protocol.events import MarkerMoved
 from fairwire_protocol.models import Marker, Person, TransferReason
 from fairwire_server.accounts.rules import Caller, Table, reading_kinds
@@ -58,7 +59,10 @@ class Routing:
             )
             for fact in team.values()
         }
-        return route(candidates, caller.table, holder=holder, exhibit_owner=exhibit_owner, order=order or ROUTING)
+        chosen = route(candidates, caller.table, holder=holder, exhibit_owner=exhibit_owner, order=order or ROUTING)
+        if await self._store.value(work.connection, "share_account", chosen) != team[chosen].state:
+            raise Unavailable(retry_after_ms=100)  # disabled or removed this very moment: decide again
+        return chosen
 
     async def reopen(
         self, work: Work, posting: Posting, locked: Locked, caller: Caller, team: Mapping[UUID, TeamFact]

@@ -63,6 +63,7 @@ class Transfers:
         """C7, C8"""
 
         async def apply(work: Work, caller: Caller) -> operations.Transferred:
+            await self._store.value(work.connection, "share_account", request.to)
             locked = await self._locked(work, request.conversation)
             may_transfer(caller, locked.conversation)
             team = await self._store.team(work.connection, locked.conversation.exhibitor)
@@ -87,6 +88,7 @@ class Transfers:
         """A7: a chat of others, by an account that may receive chats itself."""
 
         async def apply(work: Work, caller: Caller) -> operations.Transferred:
+            await self._store.value(work.connection, "share_account", caller.account)
             locked = await self._locked(work, request.conversation)
             may_transfer(caller, locked.conversation)
             team = await self._store.team(work.connection, locked.conversation.exhibitor)
@@ -103,6 +105,7 @@ class Transfers:
         """C8: the target accepts or declines. Declined, the chat simply stays where it was all the while."""
 
         async def apply(work: Work, caller: Caller) -> operations.Transferred:
+            await self._store.value(work.connection, "share_account", caller.account)
             offer = await self._store.row(work.connection, "offer", request.offer)
             if offer is None or offer["to_id"] != caller.account:
                 raise Refused("not_found")

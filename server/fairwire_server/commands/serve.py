@@ -54,7 +54,7 @@ async def _serve(settings: Settings) -> None:
             await stop.wait()
             click.echo("Stopping: telling every socket, finishing what is under way …", err=True)
             doors.health.draining = True
-            await node.ground.hub.drain(settings.drain_s)
+            await node.drain()
 
 
 async def _demo_sign_ins(settings: Settings, database: Database) -> Sequence[DemoSignIn]:

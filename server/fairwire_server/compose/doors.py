@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from fairwire_server import __version__
 from fairwire_server.compose.node import Node
@@ -15,10 +16,14 @@ from fairwire_server.doors.guard import allowed_origins
 from fairwire_server.doors.health import Health, build_admin_app, health_routes
 from fairwire_server.doors.http import HttpPolicy, build_http_app
 from fairwire_server.doors.listen import listening
-from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes
+from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes, terminal_commands
 from fairwire_server.doors.socket import SocketDoor
 
 __all__ = ["Doors", "open_doors"]
+
+
+WINDOWS: Final = (("buyer", "buyer1"), ("seller", "acme-main"))
+"""Two terminals that make a conversation at the demo fair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +95,9 @@ async def _facts(node: Node, sign_ins: Sequence[DemoSignIn], url: str) -> StartF
     async with node.works.read() as work:
         fairs = await work.connection.fetch(load_queries("fairwire_server.accounts")["fairs"])
     names = [FairName(code=row["code"], name_en=row["name_en"], name_zh=row["name_zh"]) for row in fairs]
-    command = f".venv/bin/python -m fairwire --url {url}"
     return StartFacts(
         fairs=names,
         sign_ins=sign_ins,
-        commands=[command],
+        commands=terminal_commands(".venv/bin/python -m fairwire", url, sign_ins),
         runs=[("Fairwire", __version__), ("sockets", str(node.metrics.sockets))],
     )

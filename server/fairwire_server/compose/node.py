@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -50,6 +50,7 @@ from fairwire_server.streams.store import StreamStore
 __all__ = ["Node", "open_node"]
 
 PAGE_MAX: Final = 100
+ERRANDS_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,13 @@ class Node:
             spawn=hub.spawn,
             on_lag=hub.lagged,
         )
+
+    async def drain(self) -> None:
+        """W14: every socket is told to come back elsewhere, then what was put off for later is done."""
+        await self.ground.hub.drain(self.settings.drain_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ERRANDS_S):
+                await self.ground.errands.idle()
 
     def socket_settings(self) -> SocketSettings:
         """What `welcome` tells (W15)."""
@@ -230,6 +238,7 @@ def _periodic(node: Node) -> list[Coroutine[Any, Any, None]]:
             await ground.store.forget_results(work.connection, work.now - timedelta(hours=24))
             await services.codes.forget(work)
             await services.sessions.forget(work)
+        services.throttle.sweep()
 
     every = partial(_every, node.clock)
     return [

@@ -56,6 +56,7 @@ from fairwire_server.chat.transfers import Transfers
 from fairwire_server.contacts.service import ContactLimits, Contacts
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.database.work import Work, Works
+from fairwire_server.exhibits.holdings import OwnedExhibits
 from fairwire_server.files.store import FileStore
 from fairwire_server.folding import Folding
 from fairwire_server.hub.ephemera import Ephemera
@@ -117,6 +118,7 @@ class Services:
     teams: Teams
     organisers: Organisers
     passwords: Passwords
+    throttle: Throttle
     codes: Codes
     opening: Opening
     sender: Sender
@@ -216,6 +218,7 @@ def _accounts(g: Ground, post: Post, chats: Holdings) -> dict[str, Any]:
     return {
         "sessions": sessions,
         "passwords": passwords,
+        "throttle": throttle,
         "codes": codes,
         "sign_in": SignIn(
             **common,
@@ -250,7 +253,7 @@ def _accounts(g: Ground, post: Post, chats: Holdings) -> dict[str, Any]:
             sessions=sessions,
             passwords=passwords,
             changes=changes,
-            handover=Handover(g.store, [chats]),
+            handover=Handover(g.store, [chats, OwnedExhibits()]),
             index_tokens=index,
             create_streams=g.streams.create,
             reset_streams=g.reset_streams,

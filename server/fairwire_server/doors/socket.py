@@ -200,6 +200,7 @@ class _Connection:
 
     async def _welcome(self, hello: frames.Hello) -> bool:
         door = self._door
+        began = door._clock.monotonic()
         try:
             who = await door._authenticate(hello.token)
         except FairwireError as error:
@@ -212,7 +213,7 @@ class _Connection:
             hello.device.id,
             self._codec,
             _Link(self._request, self._response),
-            now=now,
+            now=began,
             expires_at=now + (who.expires_at_ms - milliseconds(door._clock.now())) / 1000,
         )
         self._socket = socket

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Collection, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,6 +28,24 @@ from fairwire_server.streams.told import Appended, FairAppended, event_type
 __all__ = ["Hub"]
 
 DRAIN_BATCH: Final = 200
+CLOSINGS_S: Final = 30.0
+"""How long a closing is remembered: longer than any socket takes from its token's check to its place in the hub."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """Sockets of an account, or of one of its sessions, were closed at `at` (monotonic seconds)."""
+
+    at: float
+    account: UUID
+    session: UUID | None
+    code: Close
+    reason: str
+
+    def concerns(self, socket: Socket) -> bool:
+        """Whether the socket began before that and was not there yet to be closed."""
+        caller = socket.caller
+        return caller.account == self.account and self.session in (None, caller.session) and socket.heard_at <= self.at
 
 
 class Hub:
@@ -46,6 +65,7 @@ class Hub:
         self._group: asyncio.TaskGroup | None = None
         self._log = structlog.get_logger("hub")
         self.draining = False
+        self._closings: list[_Closing] = []
 
     async def run(self) -> None:
         """Hold the tasks of sockets until cancelled."""
@@ -91,6 +111,9 @@ class Hub:
         self.metrics.sockets += 1
         self.metrics.sockets_opened += 1
         self.presences.attached(socket)
+        for closing in self._closings:
+            if closing.concerns(socket):
+                socket.close(closing.code, closing.reason)
 
     def detach(self, socket: Socket) -> None:
         """The connection is gone."""
@@ -156,7 +179,17 @@ class Hub:
             socket.close(Close.POSITION_LOST, "the stream has a new epoch")
 
     def close_sockets(self, account: UUID, session: UUID | None, code: Close, reason: str) -> None:
-        """Close an account's sockets, or those of one of its sessions (A6)."""
+        """Close an account's sockets, or those of one of its sessions (A6).
+
+        Not before this turn of the loop is over, so that whoever signs itself out still gets its answer. A socket that was
+        authenticated before this and attaches after it is closed then.
+        """
+        now = self._clock.monotonic()
+        self._closings = [closing for closing in self._closings if closing.at > now - CLOSINGS_S]
+        self._closings.append(_Closing(now, account, session, code, reason))
+        asyncio.get_running_loop().call_soon(self._close_matching, account, session, code, reason)
+
+    def _close_matching(self, account: UUID, session: UUID | None, code: Close, reason: str) -> None:
         for socket in self._sockets_of([account]):
             if session is None or socket.caller.session == session:
                 socket.close(code, reason)
