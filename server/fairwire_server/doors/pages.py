@@ -7,6 +7,7 @@ exceptions. The outbox shows codes that open accounts: it answers this machine o
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,7 @@ from fairwire_server.doors.guard import ADDRESS
 from fairwire_server.doors.openapi import openapi_document
 from fairwire_server.doors.schemas import build_version, encoded
 
-__all__ = ["DemoSignIn", "FairName", "Mail", "PagePolicy", "StartFacts", "page_routes"]
+__all__ = ["DemoSignIn", "FairName", "Mail", "PagePolicy", "StartFacts", "page_routes", "terminal_commands"]
 
 PACKAGE: Final = "fairwire_server.doors"
 CONTENT_POLICY: Final = (
@@ -71,6 +72,17 @@ class StartFacts:
     sign_ins: Sequence[DemoSignIn] = ()
     commands: Sequence[str] = ()
     runs: Sequence[tuple[str, str]] = ()
+
+
+def terminal_commands(program: str, url: str, sign_ins: Sequence[DemoSignIn]) -> list[str]:
+    """What to type into two windows: one as a buyer, one as the first of an exhibitor's team; without demo people, one line."""
+    people = [next((one for one in sign_ins if (one.role == "buyer") is buyer), None) for buyer in (True, False)]
+    lines = [
+        f"{program} --url {url} --profile {one.login} --fair {one.fair} --login {one.login} --password {shlex.quote(one.password)}"
+        for one in people
+        if one is not None
+    ]
+    return lines or [f"{program} --url {url}"]
 
 
 class Mail(Protocol):
