@@ -47,6 +47,10 @@ class CsvSource:
         """Bytes read."""
         return self._lines.done
 
+    def close(self) -> None:
+        """Let go of the file when it is not read."""
+        self._lines.close()
+
     def __iter__(self) -> Iterator[Item]:
         width = len(self._header)
         while (line := self._cursor.next()) is not None:

@@ -187,7 +187,7 @@ def _known_zone(name: str) -> bool:
         return False
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):  # no such key; a folder; a path that leaves the data
+    except (KeyError, ValueError, OSError):  # no such zone; a path that leaves the data; a folder
         return False
     return True
 

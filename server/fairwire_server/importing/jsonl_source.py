@@ -33,6 +33,10 @@ class JsonLinesSource:
         """Bytes read."""
         return self._lines.done
 
+    def close(self) -> None:
+        """Let go of the file when it is not read."""
+        self._lines.close()
+
     def __iter__(self) -> Iterator[Item]:
         for line in self._lines:
             if line.text is None or line.text.strip():

@@ -50,7 +50,11 @@ class Lines:
             window = self._file.read(WINDOW)
         except OSError as error:
             raise Refusal(f"{path}: {error.strerror or error}.") from error
-        self._file.seek(_judged(path, window, encoding))
+        try:
+            self._file.seek(_judged(path, window, encoding))
+        except Refusal:
+            self._file.close()
+            raise
 
     @property
     def done(self) -> int:

@@ -122,7 +122,8 @@ _PERSON: Final[Mapping[str, Column]] = {
     "time_zone": Column(fields.time_zone, "IANA time zone, such as Europe/Berlin."),
 }
 _LOGIN: Final = Column(
-    fields.text(200), "What it signs in by, unique at the fair; by default the id. Case does not matter."
+    fields.login,
+    "What it signs in by, unique at the fair; by default the kind and the id, as `buyer-17`. Case does not matter.",
 )
 
 

@@ -26,6 +26,8 @@ def open_sources(names: Iterable[str], *, encoding: str = "utf-8", delimiter: st
         except Refusal as refusal:
             faults.append(str(refusal))
     if faults:
+        for source in sources:
+            source.close()
         raise Refusal("\n".join(faults))
     return sources
 
