@@ -18,7 +18,7 @@ from fairwire_server.doors.dispatch import Dispatch
 from fairwire_server.doors.http import HttpPolicy, build_http_app
 from fairwire_server.doors.limits import Limits
 from fairwire_server.doors.listen import listening
-from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes
+from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes, terminal_commands
 from fairwire_server.observe import Metrics
 from tests.doors.service import Service, authenticate
 from tests.harness.clock import ManualClock
@@ -235,3 +235,15 @@ async def test_with_a_mail_server_there_is_no_outbox() -> None:
             assert answer.status == 404
         async with client.get("/") as answer:
             assert "/outbox" not in await answer.text()
+
+
+def test_two_windows_one_for_each_side() -> None:
+    people = [
+        DemoSignIn(role=role, name="n", fair="demo", login=login, password="a b")
+        for role, login in (("main", "acme-main"), ("buyer", "buyer1"), ("buyer", "buyer2"))
+    ]
+    assert terminal_commands("fairwire", "http://x", people) == [
+        f"fairwire --url http://x --profile {login} --fair demo --login {login} --password 'a b'"
+        for login in ("buyer1", "acme-main")
+    ]
+    assert terminal_commands("fairwire", "http://x", []) == ["fairwire --url http://x"]
