@@ -14,8 +14,8 @@ from msgspec import Meta, Struct
 
 __all__ = [
     "Account", "AccountKind", "AccountState", "BuyerCard", "BuyerDetails", "Card", "Contact", "Entry", "Exhibit", "ExhibitorCard",
-    "Fair", "Image", "Limits", "Marker", "Message", "MessageKind", "Model", "Offer", "Person", "Pos", "Position", "Presence", "PresenceState",
-    "Section", "Seq", "Session", "Side", "Subject", "Transfer", "TransferReason",
+    "Fair", "Image", "Limits", "Marker", "Message", "MessageKind", "Model", "Offer", "Person",
+    "Pos", "Position", "Presence", "PresenceState", "Section", "Seq", "Session", "Side", "Subject", "Transfer", "TransferReason",
 ]  # fmt: skip
 
 AccountKind = Literal["organiser", "main", "manager", "business", "exhibit", "buyer"]

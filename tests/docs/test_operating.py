@@ -21,4 +21,4 @@ def test_every_metric_named_exists() -> None:
     named = set(re.findall(r"`(fairwire_\w+)`", PAGE)) - {"fairwire_server"}
     shown = exposition(Metrics()).decode()
     assert named
-    assert not {name for name in named if not re.search(rf"^# TYPE {name}(_total)? ", shown, re.M)}
+    assert not {name for name in named if not re.search(rf"^# TYPE {name}(_total)? ", shown, re.MULTILINE)}

@@ -91,7 +91,7 @@ class AnswerOffer(Request, frozen=True, kw_only=True):
 
 
 class History(Request, frozen=True, kw_only=True):
-    """A page before `before`, after `after`, around `around`, or from the first message at or after `since`; the newest if none is given."""
+    """A page before `before`, after `after`, around `around`, or from the first message at or after `since`; else the newest."""
 
     conversation: UUID
     before: Seq | None = None

@@ -80,7 +80,8 @@ PIN = Operation(
 )  # fmt: skip
 ADD_CUSTOMER = Operation(
     name="customers.add", request=BuyerRef, reply=CustomerReply, http=("PUT", "/v1/customers/{buyer}"),
-    summary="Add a buyer to the customer base (加入客户库), which shows its basic data.", rules=("A7", "K2"), rate="command", effect="idempotent",
+    summary="Add a buyer to the customer base (加入客户库), which shows its basic data.",
+    rules=("A7", "K2"), rate="command", effect="idempotent",
 )  # fmt: skip
 SHOW_CUSTOMER = Operation(
     name="customers.show", request=BuyerRef, reply=CustomerReply, http=("GET", "/v1/customers/{buyer}"),
@@ -88,7 +89,8 @@ SHOW_CUSTOMER = Operation(
 )  # fmt: skip
 WATCH = Operation(
     name="presence.watch", request=Watch, reply=PresenceReply, one_door="its answer is what the socket is sent from then on",
-    summary="Watch the presence of what is on screen; answers with the states now.", rules=("C17", "W10"), rate="ephemeral", effect="ephemeral",
+    summary="Watch the presence of what is on screen; answers with the states now.",
+    rules=("C17", "W10"), rate="ephemeral", effect="ephemeral",
 )  # fmt: skip
 QUERY = Operation(
     name="presence.query", request=Watch, reply=PresenceReply, http=("POST", "/v1/presence/query"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fairwire_protocol.models import Account, Exhibit, ExhibitorCard, Fair, Model, Session
@@ -152,7 +153,7 @@ class RegisterBuyer(Request, frozen=True, kw_only=True):
     mobile: Address | None = None
     country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
     interests: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
-    profile: Profile = {}
+    profile: Profile = msgspec.field(default_factory=dict)
     language: Language = "en"
     device: DeviceId
     device_name: DeviceName = ""
