@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from fairwire_protocol.errors import FairwireError
-from fairwire_protocol.operations import Request
+from fairwire_protocol.operations import CATALOGUE, Request
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.context import Context
 from tests.harness.node import Running
@@ -44,7 +44,7 @@ class Desk:
         def decode(kind: type[Request]) -> Request:
             return msgspec.convert(fields, kind)
 
-        context = self._context(cid)
+        context = self.context(cid)
         door: Any = "http" if operation in {"chat.image", "chat.thumbnail"} else "socket"
         return await self.running.node.dispatch.call(operation, await self.caller(who), context, decode, door=door)
 
@@ -58,7 +58,7 @@ class Desk:
 
     async def upload(self, who: str, data: bytes) -> Any:
         """An uploaded image."""
-        dispatch, caller, context = self.running.node.dispatch, await self.caller(who), self._context(None)
+        dispatch, caller, context = self.running.node.dispatch, await self.caller(who), self.context()
         lane = dispatch.admit("chat.upload_image", caller, context, "http")
         return await dispatch.run(lane, caller, context, msgspec.convert({}, lane.operation.request), data)
 
@@ -94,7 +94,12 @@ class Desk:
         async with self.running.node.works.begin() as work:
             return await work.connection.fetchval(QUERIES[name], *args)
 
-    def _context(self, cid: UUID | None) -> Context:
+    def request(self, operation: str, **fields: Any) -> Any:
+        """The request of an operation."""
+        return msgspec.convert(fields, CATALOGUE[operation].request)
+
+    def context(self, cid: UUID | None = None) -> Context:
+        """What surrounds a call."""
         return Context(cid=cid or uuid4(), correlation="test", address="127.0.0.1")
 
 

@@ -36,12 +36,17 @@ WINDOW_MAX: Final = timedelta(days=7)
 
 
 class Indexer:
-    """`feed` it after commit; `run` must be running, once per process."""
+    """`feed` it after commit; `run` must be running, once per process. It holds at most `waiting_max` texts, and writes at most
+    `batch` in one transaction."""
 
-    def __init__(self, works: Works, store: SearchStore, tokens: SearchTokens) -> None:
+    def __init__(
+        self, works: Works, store: SearchStore, tokens: SearchTokens, *, batch: int = BATCH, waiting_max: int = WAITING
+    ) -> None:
         self._works = works
         self._store = store
         self._tokens = tokens
+        self._batch = batch
+        self._waiting_max = waiting_max
         self._waiting: deque[Unindexed] = deque()
         self._wake = asyncio.Event()
         self._left_out = False
@@ -49,7 +54,7 @@ class Indexer:
 
     def feed(self, accepted: Sequence[Accepted]) -> None:
         """Texts that were just committed. Never waits; what finds no room is left to the recovery."""
-        room = WAITING - len(self._waiting)
+        room = self._waiting_max - len(self._waiting)
         if len(accepted) > room:
             self._left_out = True
         self._waiting.extend(
@@ -74,7 +79,7 @@ class Indexer:
             await self._works.clock.sleep(GATHER_S)
             self._wake.clear()
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
                 await self._insist(batch)
 
     async def _insist(self, batch: Sequence[Unindexed]) -> None:
@@ -113,12 +118,12 @@ class Indexer:
         while start < now:
             end = min(start + window, now + MARGIN)
             texts = await self._unindexed(start, end)
-            if len(texts) > BATCH and window > WINDOW_MIN:
+            if len(texts) > self._batch and window > WINDOW_MIN:
                 window /= 2
                 continue
-            await self.write(texts[:BATCH])
-            count += len(texts[:BATCH])
-            if len(texts) <= BATCH or texts == before:  # all of it, or what cannot be written at all
+            await self.write(texts[: self._batch])
+            count += len(texts[: self._batch])
+            if len(texts) <= self._batch or texts == before:  # all of it, or what cannot be written at all
                 start = end
                 window = min(window * 2, WINDOW_MAX)
                 if texts or start >= now:
@@ -130,7 +135,7 @@ class Indexer:
 
     async def _unindexed(self, start: datetime, end: datetime) -> list[Unindexed]:
         async with self._works.read() as work:
-            return await self._store.unindexed(work.connection, start, end, BATCH + 1)
+            return await self._store.unindexed(work.connection, start, end, self._batch + 1)
 
     async def _done_to(self, at: datetime) -> None:
         async with self._works.begin() as work:

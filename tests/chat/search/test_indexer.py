@@ -26,21 +26,11 @@ def texts_of(desk: Desk, conversation: UUID, seqs: Sequence[int]) -> list[Accept
     return [Accepted(conversation, seq, acme, f"text {seq}", 0) for seq in seqs]
 
 
-@pytest.fixture
-async def said(desk: Desk) -> tuple[UUID, list[int]]:
-    """A conversation with five texts, none of them indexed: what a crash leaves."""
-    conversation = await desk.open("buyer")
-    seqs = [await desk.say("buyer", conversation, f"text {number}") for number in range(5)]
-    await desk.running.node.services.indexer.recover()
-    await desk.value("forget_index")
-    return conversation, seqs
-
-
 @asynccontextmanager
-async def indexer(desk: Desk, clock: ManualClock, *, run: bool = True) -> AsyncIterator[Indexer]:
+async def indexer(desk: Desk, clock: ManualClock, *, run: bool = True, **bounds: int) -> AsyncIterator[Indexer]:
     """An indexer of the test's own beside the node's, on the test's clock. The node's own recovery is a minute away."""
     works = desk.running.node.works
-    made = Indexer(Works(works.database, clock), SearchStore(), desk.running.node.ground.search_tokens)
+    made = Indexer(Works(works.database, clock), SearchStore(), desk.running.node.ground.search_tokens, **bounds)
     task = asyncio.create_task(made.run()) if run else None
     try:
         yield made
@@ -66,6 +56,16 @@ async def until_asleep(clock: ManualClock, sleepers: int) -> None:
         return clock.sleeping == sleepers
 
     await until(asleep)
+
+
+@pytest.fixture
+async def said(desk: Desk) -> tuple[UUID, list[int]]:
+    """A conversation with five texts, none of them indexed: what a crash leaves."""
+    conversation = await desk.open("buyer")
+    seqs = [await desk.say("buyer", conversation, f"text {number}") for number in range(5)]
+    await until_indexed(desk, conversation, 5)  # by the node's own indexer, which then has nothing left to do
+    await desk.value("forget_index")
+    return conversation, seqs
 
 
 async def test_c15_a_sent_text_is_found_within_two_seconds(desk: Desk) -> None:
@@ -100,26 +100,18 @@ async def test_c15_what_a_crash_left_is_recovered_at_the_start(desk: Desk, said:
         await until_indexed(desk, conversation, 5)
 
 
-async def test_c15_a_full_queue_is_made_good_by_recovery(
-    desk: Desk, said: tuple[UUID, list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_c15_a_full_queue_is_made_good_by_recovery(desk: Desk, said: tuple[UUID, list[int]]) -> None:
     conversation, seqs = said
-    monkeypatch.setattr(indexing, "WAITING", 2)
     clock = ManualClock(desk.running.node.clock.now(), jumps=True)
-    async with indexer(desk, clock, run=False) as made:
+    async with indexer(desk, clock, waiting_max=2) as made:
         made.feed(texts_of(desk, conversation, seqs))
         assert made.waiting == 2
-    async with indexer(desk, clock) as made:
-        made.feed(texts_of(desk, conversation, seqs))
         await until_indexed(desk, conversation, 5)
 
 
-async def test_c15_recovery_in_many_small_pages_finds_everything_once(
-    desk: Desk, said: tuple[UUID, list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_c15_recovery_in_many_small_pages_finds_everything_once(desk: Desk, said: tuple[UUID, list[int]]) -> None:
     conversation, _ = said
-    monkeypatch.setattr(indexing, "BATCH", 1)
-    async with indexer(desk, ManualClock(desk.running.node.clock.now()), run=False) as made:
+    async with indexer(desk, ManualClock(desk.running.node.clock.now()), run=False, batch=1) as made:
         assert await made.recover() == 5
         assert await desk.value("indexed", conversation) == 5
         assert await made.recover() == 0
