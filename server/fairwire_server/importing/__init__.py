@@ -4,7 +4,7 @@
     csv_source, jsonl_source, sources    lines → rows of a known kind; a damaged header refuses the file
     fields, schema    a row's cells → checked values, by kind
     staging      checked values → records of the staging tables
-    importer, store, queries.sql    staging tables → the fair's own, in set-based batches
+    importer, writing, store, *.sql    staging tables → the fair's own, in set-based batches
     report, failures    what became of every row
     demo/        rows out of thin air
 

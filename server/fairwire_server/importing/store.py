@@ -19,6 +19,7 @@ __all__ = ["ImportStore", "Record", "RowsRefused"]
 Record: TypeAlias = asyncpg.Record
 
 STATEMENT_S: Final = 900.0
+FILES: Final = ("staging.sql", "catalogue.sql", "parties.sql", "demo.sql")
 
 # What says that a value does not fit, not that the database is unwell.
 _REFUSALS: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
@@ -37,7 +38,7 @@ class ImportStore:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._sql = load_queries(__package__)
+        self._sql = {name: sql for file in FILES for name, sql in load_queries(__package__, file).items()}
 
     async def prepare(self) -> None:
         """Lift the limits of requests from this connection and make the staged tables."""
