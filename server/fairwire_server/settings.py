@@ -59,7 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: Annotated[str, _doc("How the world reaches this server; empty: http://host:port.")] = ""
 
     # who is trusted
-    secret: Annotated[str, _doc("Signs tokens and codes, 32 characters or more; empty: made once and kept in the database.")] = ""
+    secret: Annotated[
+        str, _doc("Signs tokens and codes, 32 characters or more; empty: made once and kept in the database.")
+    ] = ""
     allowed_origins: Annotated[tuple[str, ...], _doc("Browser origins let in, exact, by commas (W1).")] = ()
     trusted_proxies: Annotated[tuple[Network, ...], _doc("Networks whose forwarded addresses count, by commas.")] = ()
     access_token_s: Annotated[int, _doc("Life of an access token in seconds (W13).", 1, 900)] = 900

@@ -106,7 +106,7 @@ class Keyword(Model, frozen=True, kw_only=True):
 class SetKeywords(Request, frozen=True, kw_only=True):
     """The fair's whole keyword list (C18)."""
 
-    keywords: Annotated[tuple[Keyword, ...], Meta(max_length=10_000)]
+    keywords: Annotated[tuple[Keyword, ...], Meta(max_length=1_000)]
 
 
 class KeywordsReply(Model, frozen=True, kw_only=True):

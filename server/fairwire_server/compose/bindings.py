@@ -114,7 +114,7 @@ def _chat(registry: Registry, to: Services) -> None:
 
 
 def _contacts(registry: Registry, to: Services) -> None:
-    registry.bind(contacts.RECENT, PARTIES, to.contacts.recent)
+    registry.bind(contacts.RECENT, READERS, to.contacts.recent)
     registry.bind(contacts.STARRED, STARRERS, to.contacts.starred)
     registry.bind(contacts.STAR, STARRERS, to.contacts.star)
     registry.bind(contacts.PIN, MARKERS, to.contacts.pin)

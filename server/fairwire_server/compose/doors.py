@@ -58,7 +58,7 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
             *health_routes(health),
             *page_routes(
                 clock=node.clock,
-                policy=PagePolicy(url=url, open_outbox=False),
+                policy=PagePolicy(url=url, open_outbox=settings.demo),
                 facts=lambda: _facts(node, sign_ins, url),
                 mails=node.outbox.newest if node.outbox else None,
             ),
