@@ -14,10 +14,11 @@ from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller, reading_kinds
 from fairwire_server.chat.records import Locked
+from fairwire_server.chat.reading import readable_end
 from fairwire_server.chat.rules import check_recall, may_transfer
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds
-from fairwire_server.contacts.rules import check_visible
+from fairwire_server.contacts.rules import Sight, check_visible
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.context import Context
 from fairwire_server.database.work import Work, Works
@@ -53,9 +54,9 @@ class Acts:
         """C12: the message stays, without its content; whoever may read it learns it, former holders too (W3)."""
 
         async def apply(work: Work, caller: Caller) -> Empty:
-            locked = await self._visible(work, caller, request.conversation)
+            locked, sight = await self._visible(work, caller, request.conversation)
             row = await self._store.row(work.connection, "message_for_recall", request.conversation, request.seq)
-            if row is None:
+            if row is None or request.seq > readable_end(caller, sight):
                 raise Refused("not_found")
             check_recall(caller, row["sender_id"], row["kind"], row["at"], work.now, self._recall_for)
             if row["recalled_at"] is not None:
@@ -72,7 +73,7 @@ class Acts:
         """C11: by the holder, or whoever may act on chats of others."""
 
         async def apply(work: Work, caller: Caller) -> Empty:
-            locked = await self._visible(work, caller, request.conversation)
+            locked, _ = await self._visible(work, caller, request.conversation)
             may_transfer(caller, locked.conversation)
             if not locked.conversation.open:
                 return Empty()
@@ -90,7 +91,7 @@ class Acts:
         """C18: each side for itself; what was said stays readable."""
 
         async def apply(work: Work, caller: Caller) -> Empty:
-            locked = await self._visible(work, caller, request.conversation)
+            locked, _ = await self._visible(work, caller, request.conversation)
             conversation = locked.conversation
             if caller.side == "team":
                 may_transfer(caller, conversation)
@@ -129,12 +130,12 @@ class Acts:
             await self._streams.append(work, drafts)
         return len(locked)
 
-    async def _visible(self, work: Work, caller: Caller, conversation: UUID) -> Locked:
+    async def _visible(self, work: Work, caller: Caller, conversation: UUID) -> tuple[Locked, Sight]:
         locked = (await self._store.lock(work.connection, [conversation])).get(conversation)
-        check_visible(caller, await self._contacts.view_of(work.connection, caller.account, conversation))
+        sight = check_visible(caller, await self._contacts.view_of(work.connection, caller.account, conversation))
         if locked is None:
             raise Refused("not_found")
-        return locked
+        return locked, sight
 
     async def _save(self, work: Work, locked: Locked) -> None:
         conversation = locked.conversation

@@ -197,17 +197,22 @@ SELECT * FROM message_full WHERE conversation_id = $1 AND seq > $2 AND seq <= $3
 SELECT min(seq) FROM message WHERE conversation_id = $1 AND at >= $2 AND seq <= $3;
 
 -- name: list_chats
--- The team's chats within scope, newest message first; $6 narrows to those the account holds or held (A7, C11).
-SELECT c.id, c.last_at FROM conversation c
-WHERE c.exhibitor_id = $1 AND c.opened_at IS NOT NULL
-  AND ($2 = 'all' OR c.open)
-  AND ($2 <> 'waiting' OR c.waiting_since IS NOT NULL)
-  AND ($3::uuid IS NULL OR c.holder_id = $3)
-  AND ($4::timestamptz IS NULL OR (c.last_at, c.id) < ($4, $5))
-  AND ($6::uuid IS NULL OR EXISTS (
-        SELECT 1 FROM participant p WHERE p.conversation_id = c.id AND p.account_id = $6
-        AND ($2 = 'all' OR p.readable_to IS NULL)))
-ORDER BY c.last_at DESC, c.id DESC LIMIT $7;
+-- The team's chats within scope, newest message first; $6 narrows to those the account holds or held (A7, C11). A former holder's
+-- chat stands where its last readable message puts it, and who holds it now, or whether it is open, finds it for nobody (C9).
+WITH visible AS (
+    SELECT c.id, CASE WHEN p.readable_to IS NULL THEN c.last_at ELSE (
+               SELECT m.at FROM message m WHERE m.conversation_id = c.id AND m.seq = p.readable_to) END AS last_at
+    FROM conversation c
+    LEFT JOIN participant p ON p.conversation_id = c.id AND p.account_id = $6::uuid
+    WHERE c.exhibitor_id = $1 AND c.opened_at IS NOT NULL
+      AND ($2 = 'all' OR c.open)
+      AND ($2 <> 'waiting' OR c.waiting_since IS NOT NULL)
+      AND ($3::uuid IS NULL OR c.holder_id = $3)
+      AND ($6::uuid IS NULL OR p.account_id IS NOT NULL AND (p.readable_to IS NULL OR $2 = 'all' AND $3 IS NULL))
+)
+SELECT id, last_at FROM visible
+WHERE $4::timestamptz IS NULL OR (last_at, id) < ($4, $5)
+ORDER BY last_at DESC, id DESC LIMIT $7;
 
 -- name: list_buyer_chats
 -- A buyer's own conversations, newest message first.

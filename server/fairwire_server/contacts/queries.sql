@@ -114,7 +114,8 @@ SELECT entry_rows($1, ARRAY(
 SELECT to_json(conversation_id) FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL;
 
 -- name: watchable
--- Which subjects an account may watch (W10): exhibitors of its fair for buyers; colleagues, and buyers of visible chats, for the team.
+-- Which subjects an account may watch (W10): exhibitors of its fair for buyers; for the team colleagues, and the buyers of the chats
+-- it holds, or of all if it reads all. Who gave a chat away receives nothing later (C9).
 SELECT n.kind, n.id FROM unnest($1::text[], $2::uuid[]) AS n (kind, id)
 WHERE CASE
     WHEN $4::uuid IS NULL THEN n.kind = 'exhibitor' AND EXISTS (SELECT 1 FROM exhibitor e WHERE e.id = n.id AND e.fair_id = $3)
@@ -122,7 +123,8 @@ WHERE CASE
         EXISTS (SELECT 1 FROM account a WHERE a.id = n.id AND a.exhibitor_id = $4)
         OR EXISTS (SELECT 1 FROM conversation c
                    WHERE c.buyer_id = n.id AND c.exhibitor_id = $4
-                     AND ($6 OR EXISTS (SELECT 1 FROM participant p WHERE p.conversation_id = c.id AND p.account_id = $5)))
+                     AND ($6 OR EXISTS (SELECT 1 FROM participant p
+                                 WHERE p.conversation_id = c.id AND p.account_id = $5 AND p.readable_to IS NULL)))
     ELSE n.id = $4
 END;
 

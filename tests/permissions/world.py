@@ -1,0 +1,242 @@
+"""The world that the permission table speaks of: two fairs, three exhibitors, a chat in each state, and ids to ask for.
+
+`held` is a chat of `buyer` with acme: main had it, then `former`, now `holder`. `colleague` is one of `other_buyer` with acme
+that main holds; `rival` and `far` are chats of another exhibitor and of another fair. Everything is made by real operations
+over HTTP; what no operation makes (a fair's sections, a second session) is written to the database.
+
+`acme`, `rival`, `far` as the place of an account, session or image mean somebody there who is no column of the table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from aiohttp import ClientSession
+
+from tests.harness.node import Running, running_node
+from tests.images.samples import picture, saved
+from tests.permissions.caller import HttpDoor
+from tests.permissions.table import COLUMNS
+
+__all__ = ["CAST", "World", "build_world", "open_world"]
+
+CAST = {
+    "visitor": "visitor",
+    "buyer": "buyer",
+    "other_buyer": "buyer2",
+    "main": "main",
+    "manager": "manager",
+    "holder": "sales",
+    "former": "sales2",
+    "exhibit": "exhibit",
+    "other_exhibitor": "rival",
+    "other_fair": "far_main",
+    "suspended": "suspended",
+    "organiser": "organiser",
+}
+"""Column → account of `tests/harness/fairground.py`."""
+PASSWORD = "a password for tests"
+
+
+@dataclass(slots=True)
+class World:
+    """Ids by (kind, place), tokens by column or account, and a way to put the database back as it was."""
+
+    running: Running
+    http: HttpDoor
+    ids: dict[tuple[str, str], str] = field(default_factory=dict)
+    own: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Ids by (kind, column): a second session, an image not yet sent."""
+    seqs: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    refresh_token: str = ""
+    _tables: Sequence[str] = ()
+    _connection: asyncpg.Connection[asyncpg.Record] | None = None
+
+    def id(self, kind: str, place: str, column: str = "") -> str:
+        """The id that stands at a place, as the column asks for it."""
+        if place == "own":
+            return self.own.get((kind, column), str(UUID(int=7)))
+        return self.ids[kind, place]
+
+    async def save(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        """Remember every row."""
+        self._connection = connection
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        self._tables = [row["tablename"] for row in rows]
+        copies = [f"CREATE TABLE saved.{table} AS TABLE public.{table};" for table in self._tables]
+        await connection.execute("CREATE SCHEMA saved;" + "".join(copies))
+        await connection.execute("SET session_replication_role = replica")
+
+    async def restore(self) -> None:
+        """Every row as it was when it was saved."""
+        assert self._connection is not None
+        back = [
+            f"DELETE FROM public.{table}; INSERT INTO public.{table} SELECT * FROM saved.{table};"
+            for table in self._tables
+        ]
+        await self._connection.execute("BEGIN;" + "".join(back) + "COMMIT")
+
+
+@asynccontextmanager
+async def open_world(database_url: str, data_dir: Path, **settings: Any) -> AsyncIterator[World]:
+    """A running node with the world in it, saved."""
+    async with (
+        running_node(database_url, data_dir, sub_account_limit=20, beat_interval_s=600.0, **settings) as running,
+        ClientSession() as session,
+    ):
+        world = World(running, HttpDoor(running.url, session))
+        connection = await asyncpg.connect(database_url)
+        try:
+            await build_world(world, connection)
+            await world.save(connection)
+            yield world
+        finally:
+            await connection.close()
+
+
+async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Make everything that the table names."""
+    ground = world.running.ground
+    world.tokens |= {column: ground[name].token for column, name in CAST.items()}
+    world.tokens |= {name: ground[name].token for name in ("rival_sales", "far_buyer", "far_organiser")}
+    world.ids |= {("exhibitor", name): str(id_) for name, id_ in ground.exhibitors.items()}
+    world.ids |= {("exhibit", name): str(id_) for name, id_ in ground.exhibits.items()}
+    world.ids |= {("account", column): str(ground[name].id) for column, name in CAST.items()}
+    world.ids |= {("account", "far_buyer"): str(ground["far_buyer"].id), ("account", "rival"): str(ground["rival_sales"].id)}
+    world.ids |= {(kind, "unknown"): str(uuid4()) for kind in KINDS}
+    await _colleagues(world)
+    await _sections(world, connection)
+    await _chats(world)
+    await _sessions(world, connection)
+    for column in COLUMNS:
+        if column not in {"anonymous", "exhibit", "suspended", "organiser"}:
+            world.own["image", column] = await upload(world, column)
+    for place in ("acme", "rival", "far"):
+        world.ids["image", place] = await upload(world, {"rival": "rival_sales"}.get(place, f"spare_{place}"))
+    await _flush(world)
+
+
+KINDS = ("conversation", "account", "exhibitor", "exhibit", "image", "offer", "report", "session", "section")
+
+
+async def upload(world: World, who: str) -> str:
+    """The id of an image that `who` has uploaded."""
+    reply = await world.http.ok(world.tokens[who], "chat.upload_image", body=saved(picture(20, 20), "png"))
+    return str(reply["id"])
+
+
+async def _colleagues(world: World) -> None:
+    """A business account in acme and one in far that are no column."""
+    for place, main in (("acme", "main"), ("far", "other_fair")):
+        new = {"kind": "business", "login": f"spare.{place}", "name": f"Spare {place}", "password": PASSWORD}
+        reply = await world.http.ok(world.tokens[main], "team.create", **new)
+        world.ids["account", place] = reply["account"]["id"]
+        signed_in = await world.http.ok(
+            None, "auth.sign_in", fair="one" if place == "acme" else "two", login=new["login"], password=PASSWORD, device="d"
+        )
+        world.tokens[f"spare_{place}"] = signed_in["access_token"]
+        world.ids["session", place] = signed_in["session"]
+        if place == "acme":
+            world.refresh_token = signed_in["refresh_token"]
+    world.ids["session", "rival"] = str(world.running.ground["rival_sales"].session)
+
+
+async def _sections(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    for code, exhibitor in (("one", "acme"), ("two", "far")):
+        section = uuid4()
+        world.ids["section", code] = str(section)
+        await connection.execute(
+            "INSERT INTO section (id, fair_id, external_id, name_zh, name_en) VALUES ($1, $2, 's', '机械', 'Machinery')",
+            section,
+            world.running.ground.fairs[code],
+        )
+        await connection.execute(
+            "INSERT INTO exhibitor_section (exhibitor_id, section_id) VALUES ($1, $2)",
+            world.running.ground.exhibitors[exhibitor],
+            section,
+        )
+
+
+async def _chats(world: World) -> None:
+    http, tokens = world.http, world.tokens
+    for place, buyer, exhibitor in (
+        ("held", "buyer", "acme"),
+        ("colleague", "other_buyer", "acme"),
+        ("rival", "other_buyer", "rival"),
+        ("far", "far_buyer", "far"),
+    ):
+        opened = await http.ok(tokens[buyer], "chat.open", exhibitor=world.ids["exhibitor", exhibitor])
+        world.ids["conversation", place] = opened["entry"]["conversation"]
+        world.seqs[place] = await say(world, buyer, place, text=f"motorcycle {place}")
+    await _move(world, "main", "former")
+    await say(world, "former", "held", text="motorcycle from former")
+    world.ids["image", "early"] = image = await upload(world, "buyer")
+    early = await say(world, "buyer", "held", image=image)
+    await _move(world, "former", "holder")
+    world.ids["image", "late"] = image = await upload(world, "buyer")
+    await say(world, "buyer", "held", image=image)
+    world.seqs["held_late"] = await say(world, "buyer", "held", text="motorcycle after the transfer")
+    world.ids["conversation", "held_late"] = world.ids["conversation", "held"]
+    for place, who, chat in (("colleague", "main", "colleague"), ("sent_rival", "other_exhibitor", "rival"), ("sent_far", "other_fair", "far")):
+        world.ids["image", place] = image = await upload(world, who)
+        await say(world, who, chat, image=image)
+    await http.ok(tokens["main"], "customers.add", buyer=world.ids["account", "buyer"])
+    for place, who, to in (
+        ("held", "holder", world.ids["account", "manager"]),
+        ("colleague", "main", world.ids["account", "former"]),
+        ("rival", "other_exhibitor", world.ids["account", "rival"]),
+        ("far", "other_fair", world.ids["account", "far"]),
+    ):
+        conversation = world.ids["conversation", place]
+        reply = await http.ok(tokens[who], "chat.transfer", conversation=conversation, to=to, ask_first=True)
+        world.ids["offer", place] = reply["offer"]["id"]
+    for place, who, chat, seqs in (("acme", "buyer", "held", [1, early]), ("far", "far_buyer", "far", [1])):
+        conversation = world.ids["conversation", chat]
+        reply = await http.ok(tokens[who], "chat.report", conversation=conversation, seqs=seqs, reason="rude")
+        world.ids["report", place] = reply["report"]
+
+
+async def say(world: World, who: str, place: str, *, text: str | None = None, image: str | None = None) -> int:
+    """The seq of a message."""
+    said: dict[str, Any] = {"text": text} if image is None else {"kind": "image", "image": image}
+    conversation = world.ids["conversation", place]
+    reply = await world.http.ok(world.tokens[who], "chat.send", conversation=conversation, **said)
+    return int(reply["seq"])
+
+
+async def _move(world: World, source: str, to: str) -> None:
+    target = world.ids["account", to]
+    conversation = world.ids["conversation", "held"]
+    await world.http.ok(world.tokens[source], "chat.transfer", conversation=conversation, to=target, note="note")
+
+
+async def _sessions(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """A second session for every column that has an account."""
+    for column, name in CAST.items():
+        session = uuid4()
+        world.own["session", column] = str(session)
+        await connection.execute(
+            "INSERT INTO session (id, account_id, device_id, created_at, used_at, expires_at) "
+            "VALUES ($1, $2, 'second', now(), now(), now() + interval '1 day')",
+            session,
+            world.running.ground[name].id,
+        )
+    world.own["account", "organiser"] = world.ids["account", "organiser"]
+
+
+async def _flush(world: World) -> None:
+    """Searches find what was said."""
+    async with asyncio.timeout(10):
+        while True:
+            token = world.tokens["main"]
+            found = await world.http.ok(token, "chat.search", query="motorcycle")
+            if len(found.get("hits", ())) >= 4:
+                return
