@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
@@ -61,19 +63,17 @@ class SocketSettings:
 class _Link:
     """The connection below a hub socket: aiohttp's transport, and aiohttp itself for the closing handshake."""
 
-    __slots__ = ("_protocol", "_response", "_transport", "_writer", "write")
+    __slots__ = ("_response", "_transport", "_writer", "paused", "write")
 
     def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
         transport = request.transport
         assert transport is not None
         self._transport = transport
-        self._protocol = request.protocol
         self._writer = request.writer
         self._response = response
+        # Once per frame and socket: the transport's own function, and one that costs a single frame of Python.
         self.write = transport.write
-
-    def paused(self) -> bool:
-        return self._protocol.writing_paused
+        self.paused: Callable[[], bool] = partial(attrgetter("writing_paused"), request.protocol)
 
     async def drained(self) -> None:
         await self._writer.drain()

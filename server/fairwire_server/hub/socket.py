@@ -185,15 +185,18 @@ class Socket:
         link, metrics = self.link, self.metrics
         queue = self.queue
         while queue and not self._blocked:
-            if len(queue) == 1:
-                data, count = queue[0], 1
+            if len(queue) == 1:  # nearly always
+                data = queue.pop()
+                link.write(data)
+                metrics.frames_out += 1
+                self.queued = 0
             else:
                 data, count = self._next_write()
-            link.write(data)
-            metrics.frames_out += count
+                link.write(data)
+                del queue[:count]
+                metrics.frames_out += count
+                self.queued -= len(data)
             metrics.bytes_out += len(data)
-            self.queued -= len(data)
-            del queue[:count]
             if link.paused():
                 self._blocked = True
                 self._spawn(self._wait_for_reader())
