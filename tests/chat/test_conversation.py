@@ -123,3 +123,16 @@ async def test_an_exhibitor_never_writes_first_c19(running: Running) -> None:
         conversation = await opened(buyer, running)
         assert await main.refused("chat.send", conversation=conversation, text="buy!") == "chat_not_open"
         assert await main.refused("chat.open", exhibitor=str(ground.exhibitors["acme"])) == "forbidden"
+
+
+async def test_the_usual_time_to_answer_is_shown_by_the_exhibitors_page_c5(running: Running) -> None:
+    ground = running.ground
+    async with peer(running.url, ground["buyer"].token) as buyer, peer(running.url, ground["main"].token) as main:
+        conversation = await opened(buyer, running)
+        acme = str(ground.exhibitors["acme"])
+        assert "answer_seconds" not in (await buyer.ok("exhibitors.show", exhibitor=acme))["exhibitor"]
+        await buyer.ok("chat.send", conversation=conversation, text="anybody there?")
+        await main.ok("chat.send", conversation=conversation, text="of course")
+        await running.node.services.sender.write_answer_times()
+        shown = await buyer.ok("exhibitors.show", exhibitor=acme)
+        assert 0 <= shown["exhibitor"]["answer_seconds"] < 60

@@ -52,7 +52,8 @@ _ROWS: Final[Mapping[str, Mapping[str, Scope]]] = {
     "export": _columns("yes", "team", "own", "no"),
 }
 DEFAULT: Final[Table] = {
-    kind: {capability: row[kind] for capability, row in _ROWS.items()} for kind in ("main", "manager", "business", "exhibit")
+    kind: {capability: row[kind] for capability, row in _ROWS.items()}
+    for kind in ("main", "manager", "business", "exhibit")
 }
 SEED_FORBIDS: Final = (("business", "assign_bookings"),)
 """Cells a source document fixes (domain: seed rules may not be weakened)."""

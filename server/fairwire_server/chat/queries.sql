@@ -237,7 +237,7 @@ UPDATE conversation SET blocked_by_buyer = $2, blocked_by_team = $3 WHERE id = $
 -- C5: the usual time to answer, as a moving average that forgets slowly.
 UPDATE exhibitor e
 SET answer_seconds = CASE WHEN e.answer_seconds IS NULL THEN n.seconds ELSE (e.answer_seconds * 9 + n.seconds) / 10 END
-FROM unnest($1::uuid[], $2::int[]) AS n (id, seconds) WHERE e.id = n.id;
+FROM (SELECT * FROM unnest($1::uuid[], $2::int[]) AS n (id, seconds) ORDER BY id) n WHERE e.id = n.id;
 
 -- name: save_state
 -- Whether a chat is open and waits, without a message.

@@ -99,6 +99,8 @@ class Sender:
         self._lanes = [_Lane() for _ in range(lanes)]
         # Which exhibitor a conversation belongs to never changes; a buyer's call does not say it.
         self._homes: dict[UUID, UUID] = {}
+        # Seconds from a buyer's message to its answer, the latest of each exhibitor until the next write (C5).
+        self._answers: dict[UUID, int] = {}
 
     async def send(self, caller: Caller, context: Context, request: SendMessage) -> Sent:
         """Store a message, or raise why not. Cancelling the caller does not take the message back."""
@@ -150,6 +152,13 @@ class Sender:
                 for item in lane.waiting:
                     _fail(item, Unavailable("draining"))
 
+    async def write_answer_times(self) -> None:
+        """C5: let the exhibitors' usual time to answer follow what was measured since the last time."""
+        answers, self._answers = self._answers, {}
+        if answers:
+            async with self._works.begin() as work:
+                await self._store.run(work.connection, "answer_times", list(answers), list(answers.values()))
+
     async def _work(self, lane: _Lane) -> None:
         while True:
             await lane.wake.wait()
@@ -191,6 +200,7 @@ class Sender:
             accepted = decided.accepted
         decided.settle()
         self._accepted(accepted)
+        self._answers.update(decided.answers)
         if len(self._homes) > HOMES:
             self._homes.clear()
         self._homes.update((one.conversation.id, one.conversation.exhibitor) for one in locked.values())
@@ -212,6 +222,7 @@ class _Decisions:
     def __init__(self, sender: Sender, work: Work, locked: dict[UUID, Locked], facts: SendFacts) -> None:
         self.posting = sender._posting()
         self.accepted: list[Accepted] = []
+        self.answers: dict[UUID, int] = {}
         self._routing = sender._routing
         self._work = work
         self._locked = locked
@@ -285,6 +296,9 @@ class _Decisions:
                 )
             conversation.buyer_wrote(self._work.now)
         else:
+            if conversation.unanswered_since is not None:
+                waited = self._work.now - conversation.unanswered_since
+                self.answers[conversation.exhibitor] = max(0, int(waited.total_seconds()))
             conversation.team_wrote()
         post = Post(
             conversation=conversation.id,

@@ -156,6 +156,11 @@ async def open_node(settings: Settings, database: Database, clock: Clock | None 
     outbox = None if settings.smtp_host else OutboxChannel(works)
     post = Post(outbox or _email(settings), ground.errands.defer, clock)
     services = build_services(ground, post)
+    metrics.levels.update(
+        queue_bytes=("Bytes queued for sockets now (W12).", lambda: ground.hub.queue_bytes()),
+        unindexed=("Texts committed and not yet searchable (C15).", lambda: services.indexer.waiting),
+        errands=("Letters and other errands not done yet.", lambda: ground.errands.unfinished),
+    )
     registry = bind(Registry(), services)
     factor = settings.rate_factor
     dispatch = Dispatch(
@@ -243,6 +248,7 @@ def _periodic(node: Node) -> list[Coroutine[Any, Any, None]]:
     every = partial(_every, node.clock)
     return [
         every(1.0, "expire offers", services.transfers.expire),
+        every(30.0, "write answer times", services.sender.write_answer_times),
         every(2.0, "sweep waiting chats", services.acts.sweep_waiting),
         every(600.0, "prune logs", ground.log.prune),
         every(600.0, "forget results, codes, sessions", forget),

@@ -147,6 +147,10 @@ class Hub:
         """Fairs with a socket here."""
         return list(self._fairs)
 
+    def queue_bytes(self) -> int:
+        """Bytes queued for all sockets (W12)."""
+        return sum(socket.queued for socket in self.sockets.values())
+
     def figures(self, fair: UUID) -> tuple[int, dict[str, int]]:
         """Open sockets of a fair, and its accounts online by kind (A4)."""
         channel = self._fairs.get(fair)

@@ -35,6 +35,11 @@ class Errands:
         self._idle.clear()
         self._waiting.put_nowait(job)
 
+    @property
+    def unfinished(self) -> int:
+        """How many wait or are being done."""
+        return self._unfinished
+
     async def run(self) -> None:
         """Do what is deferred; cancelling it cancels what is under way, and awaits it."""
         async with asyncio.TaskGroup() as group:
