@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from random import Random
@@ -29,6 +30,7 @@ class Play:
         self.proxies = proxies
         self.exhibitor = exhibitor
         self.dice = dice
+        self.done: Counter[str] = Counter()
 
     async def step(self) -> None:
         """One random act. Refusals are part of the play: what is refused must leave no trace either."""
@@ -37,11 +39,10 @@ class Play:
         who = self.clients[name]
         if dice.random() < 0.1:
             self.proxies[name].reset()
+            self.done["cut"] += 1
             return
         chats = list(who.state.entries)
         if not chats:
-            if name.startswith("buyer"):
-                await who.chat.open(exhibitor=self.exhibitor)
             return
         chat = dice.choice(chats)
         entry = who.state.entries[chat]
@@ -51,6 +52,7 @@ class Play:
         act = dice.choice(acts)
         with suppress(fairwire.Refused):
             await self._act(who, act, chat, entry)
+            self.done[act] += 1
 
     async def _act(self, who: fairwire.Client, act: str, chat: Any, entry: Any) -> None:
         match act:
@@ -100,7 +102,7 @@ def difference(kept: State, fresh: State) -> str:
     return ""
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 async def test_w5_every_kept_state_is_what_a_fresh_snapshot_shows(running: Running, seed: int) -> None:
     async with AsyncExitStack() as stack:
         clients: dict[str, fairwire.Client] = {}
@@ -114,15 +116,26 @@ async def test_w5_every_kept_state_is_what_a_fresh_snapshot_shows(running: Runni
             )
         play = Play(clients, proxies, running.ground.exhibitors["acme"], Random(seed))
         for name in ("buyer", "buyer2"):
-            await clients[name].chat.open(exhibitor=play.exhibitor)
+            opened = await clients[name].chat.open(exhibitor=play.exhibitor)
+            await clients[name].chat.send(conversation=opened.entry.conversation, text="the first word")
         for _ in range(STEPS):
             await play.step()
+        assert play.done.keys() >= {"send", "transfer", "read", "cut"}, "the dice have left out the play"
+        for kept in clients.values():
+            await read_everything(kept)
         for name, kept in clients.items():
             await agree(running, name, kept)
 
 
+async def read_everything(who: fairwire.Client) -> None:
+    """So that every receipt has its final value before states are compared, instead of being equal for not having moved yet."""
+    for chat, entry in who.state.entries.items():
+        with suppress(fairwire.Refused):
+            await who.chat.read(conversation=chat, seq=entry.last_seq)
+
+
 async def agree(running: Running, name: str, kept: fairwire.Client) -> None:
-    """Receipts still travel when the play is over, so the comparison is repeated until they have arrived."""
+    """The last events may still be on their way when the play is over, so the comparison is repeated until they have come."""
     found = "never compared"
     with suppress(TimeoutError):
         async with asyncio.timeout(10):

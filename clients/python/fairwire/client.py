@@ -134,7 +134,7 @@ class Client(Operations):
     @property
     def resume_point(self) -> f.Resume | None:
         """How far both streams were taken in."""
-        return self._supervisor.resume
+        return self._supervisor.position
 
     def now_ms(self) -> int:
         """The server's clock, as far as it is known: for display, never for order (W8)."""

@@ -37,6 +37,7 @@ class Supervisor:
     ) -> None:
         self.resume: f.Resume | None = None
         """Where the next connection goes on."""
+        self._session: ClientSession | None = None
         self._url = url
         self._tokens = tokens
         self._codec = codec
@@ -46,6 +47,12 @@ class Supervisor:
         self._ended = ended
         self._backoff = Backoff(timing.random)
         self._expiry: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+
+    @property
+    def position(self) -> f.Resume | None:
+        """How far both streams were taken in: on the present socket, or on the last one."""
+        session = self._session
+        return self.resume if session is None or session.welcome is None else session.resume
 
     def live(self) -> None:
         """The connection is live; a long life starts the backoff again (W14)."""
@@ -87,6 +94,7 @@ class Supervisor:
             return socket
         session = ClientSession(self._codec, self._hello(token, self.resume))
         connection = Connection(socket, session, self._timing)
+        self._session = session
         self._expiry = asyncio.Queue()
         renewal = asyncio.create_task(self._renew(connection), name="fairwire-renewal")
         try:
@@ -94,6 +102,7 @@ class Supervisor:
         finally:
             # A snapshot cut short leaves nothing to resume; a greeting that was never answered leaves what was before.
             self.resume = session.resume if session.welcome is not None else self.resume
+            self._session = None
             renewal.cancel()
             await asyncio.gather(renewal, return_exceptions=True)
 

@@ -83,9 +83,10 @@ def message_line(message: Message, mine: UUID, *, read_to: int = 0) -> Text:
     line = Text()
     line.append(f"#{message.seq} ", style="bright_black")
     line.append(f"{clock(message.ts)} ", style="bright_black")
-    line.append(f"{who}: ", style="bright_black" if system else "cyan" if own else "bold magenta")
+    if not system:  # a card or a transfer says itself who did what
+        line.append(f"{who}: ", style="cyan" if own else "bold magenta")
     line.append(message_text(message), style="italic bright_black" if message.recalled or system else "")
-    if own and read_to >= message.seq:
+    if own and not system and read_to >= message.seq:
         line.append(" ✓✓", style="green")
     return line
 
