@@ -16,7 +16,7 @@ from fairwire_server.importing.failures import FailureFiles
 from fairwire_server.importing.importer import Importer, Options
 from fairwire_server.importing.lines import ENCODINGS
 from fairwire_server.importing.report import Report
-from fairwire_server.importing.rows import Refusal
+from fairwire_server.importing.rows import FileFault, Refusal
 from fairwire_server.importing.sources import FileSource, open_sources
 from fairwire_server.settings import Settings, from_environment
 
@@ -84,7 +84,10 @@ def command(
     options = Options(
         fair=fair, phone_region=phone_region, sub_account_limit=settings.sub_account_limit, dry_run=dry_run
     )
-    done = run(_import(settings, sources, sink, options))
+    try:
+        done = run(_import(settings, sources, sink, options))
+    except FileFault as fault:
+        raise click.ClickException(str(fault)) from fault
     if report == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(done), indent=2))
     else:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -37,15 +34,13 @@ KINDS = ("buyer", "main", "manager", "business", "exhibit", "organiser")
 @click.option(
     "--ttl", type=click.IntRange(1), metavar="SECONDS", help="Life of the tokens; by default FAIRWIRE_ACCESS_TOKEN_S."
 )
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write; by default standard output."
-)
+@click.option("--out", type=click.File("wb"), default="-", help="Where to write; by default standard output.")
 def command(
-    fair: str, logins: tuple[str, ...], everybody: bool, count: int | None, kinds: tuple[str, ...], ttl: int | None, out: Path | None
+    fair: str, logins: tuple[str, ...], everybody: bool, count: int | None, kinds: tuple[str, ...], ttl: int | None, out: BinaryIO
 ) -> None:  # fmt: skip
     """Mint access tokens, in demo and bench installations only.
 
-    One --login alone prints just its token. Otherwise each line is a JSON object with id, fair, login, kind, exhibitor, token and
+    One --login alone gives just its token. Otherwise each line is a JSON object with id, fair, login, kind, exhibitor, token and
     expires_at (milliseconds). Each token has a session of its own, made here; nobody's password is needed, which is why
     this is refused where a real fair is.
 
@@ -63,29 +58,22 @@ def command(
 
 async def _mint(
     settings: Settings, fair: str, logins: tuple[str, ...], kinds: tuple[str, ...], count: int | None, life: timedelta,
-    out: Path | None,
+    out: BinaryIO,
 ) -> None:  # fmt: skip
     async with open_database(settings, command_timeout=STATEMENT_S, name="fairwire token") as database:
         minting = Minting(Works(database, SystemClock()), secret=settings.secret.encode(), life=life)
         encoder = msgspec.json.Encoder()
-        with ExitStack() as stack:
-            if logins:
-                minted = await minting.for_logins(fair, logins)
-                file = _opened(out, stack)
-                if len(minted) == 1 and out is None:
-                    click.echo(minted[0].token)
-                    return
-                file.writelines(encoder.encode(one) + b"\n" for one in minted)
-                return
-            file = _opened(out, stack)
-            written = 0
-            async for one in minting.for_fair(fair, kinds, count):
-                file.write(encoder.encode(one) + b"\n")
-                written += 1
-        if not written:
-            raise Refused("not_found", f"There is nobody of that kind at the fair {fair!r}.")
-        click.echo(f"{written:,} tokens", err=True)
-
-
-def _opened(out: Path | None, stack: ExitStack) -> BinaryIO:
-    return sys.stdout.buffer if out is None else stack.enter_context(out.open("wb"))
+        if logins:
+            minted = await minting.for_logins(fair, logins)
+            if len(minted) == 1:
+                out.write(minted[0].token.encode() + b"\n")
+            else:
+                out.writelines(encoder.encode(one) + b"\n" for one in minted)
+            return
+        written = 0
+        async for one in minting.for_fair(fair, kinds, count):
+            out.write(encoder.encode(one) + b"\n")
+            written += 1
+    if not written:
+        raise Refused("not_found", f"There is nobody of that kind at the fair {fair!r}.")
+    click.echo(f"{written:,} tokens", err=True)

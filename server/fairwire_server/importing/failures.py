@@ -6,13 +6,14 @@ A file is made with the first failure, and one left by an earlier run is removed
 from __future__ import annotations
 
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import msgspec
 
 from fairwire_server.importing.report import Failure
-from fairwire_server.importing.rows import Refusal
+from fairwire_server.importing.rows import FileFault, Refusal
 
 __all__ = ["FailureFiles"]
 
@@ -22,7 +23,7 @@ class FailureFiles:
 
     def __init__(self, paths: list[Path | None]) -> None:
         self._paths = paths
-        self._open: dict[int, BinaryIO] = {}
+        self._open: dict[int, FileIO] = {}
         self._stack = ExitStack()
         self._encoder = msgspec.json.Encoder()
 
@@ -53,9 +54,12 @@ class FailureFiles:
         """Append one failure."""
         if (path := self._paths[source]) is None:
             return
-        if source not in self._open:
-            self._open[source] = self._stack.enter_context(path.open("wb"))
-        self._open[source].write(self._encoder.encode(failure) + b"\n")
+        try:
+            if source not in self._open:
+                self._open[source] = self._stack.enter_context(path.open("wb", buffering=0))
+            self._open[source].write(self._encoder.encode(failure) + b"\n")
+        except OSError as error:
+            raise FileFault(f"{path}: {error.strerror or error}.") from error
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from fairwire_server.importing.rows import Refusal
+from fairwire_server.importing.rows import FileFault, Refusal
 
 __all__ = ["ENCODINGS", "LINE_MAX", "Line", "Lines", "shown"]
 
@@ -64,7 +64,7 @@ class Lines:
     def __iter__(self) -> Iterator[Line]:
         number = 0
         with self._file:
-            while data := self._file.readline(LINE_MAX + 1):
+            while data := self._next():
                 number += 1
                 if len(data) > LINE_MAX and not data.endswith(b"\n"):
                     self._skip_rest()
@@ -80,8 +80,14 @@ class Lines:
         """Let go of the file when the lines are not read to the end."""
         self._file.close()
 
+    def _next(self) -> bytes:
+        try:
+            return self._file.readline(LINE_MAX + 1)
+        except OSError as error:
+            raise FileFault(f"{self.path}: {error.strerror or error}.") from error
+
     def _skip_rest(self) -> None:
-        while (data := self._file.readline(LINE_MAX)) and not data.endswith(b"\n"):
+        while (data := self._next()) and not data.endswith(b"\n"):
             pass
 
 

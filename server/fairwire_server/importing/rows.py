@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias, get_args
 
-__all__ = ["KINDS", "Damaged", "Kind", "Refusal", "Row", "RowFault", "Source"]
+__all__ = ["KINDS", "Damaged", "FileFault", "Kind", "Refusal", "Row", "RowFault", "Source"]
 
 Kind = Literal["fair", "section", "exhibitor", "account", "buyer", "exhibit"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -36,6 +36,10 @@ class Damaged:
 
 class Refusal(Exception):
     """A file that cannot be meant as it stands: its header, its kind, its encoding. Nothing at all is imported."""
+
+
+class FileFault(Exception):
+    """A file that could be opened but cannot be read on, or a failures file that cannot be written on."""
 
 
 class RowFault(Exception):
