@@ -28,7 +28,7 @@ STATEMENT_S = 900.0
 @click.option("--buyers", type=click.IntRange(0, 999_999), default=40, show_default=True, help="How many buyers.")
 @click.option("--fair", "code", default="demo", show_default=True, metavar="CODE", help="Code of the fair.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed makes other companies and people.")
-@click.option("--accounts-out", type=click.File("wb"), help="List all accounts as JSON Lines.")
+@click.option("--accounts-out", type=click.File("wb", lazy=False), help="List all accounts as JSON Lines.")
 @click.option(
     "--report", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Shape of the counts."
 )
