@@ -13,8 +13,8 @@ from fairwire_protocol.operations import chat as operations
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller, reading_kinds
-from fairwire_server.chat.records import Locked
 from fairwire_server.chat.reading import readable_end
+from fairwire_server.chat.records import Locked
 from fairwire_server.chat.rules import check_recall, may_transfer
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds

@@ -104,55 +104,52 @@ async def change_holder(
     giver = conversation.holder
     giver_name = team[giver].name if giver in team else ""
     routed = reason == "routing"
-    detail = TransferDetail(
-        source=Person(id=giver, name=giver_name),
-        to=to,
-        reason=reason,
-        by=None if routed else Person(id=actor.id, name=actor.name),
-        note=note,
-    )
-    post = Post(
-        conversation=conversation.id,
-        seq=conversation.next_seq(),
+    post = _post(locked, actor, Person(id=giver, name=giver_name), to, reason, note)
+    told = _listeners(locked, actor.table, team, giver, to.id)
+    conversation.holder = to.id
+    by = None if routed else actor.id
+    await store.run(work.connection, "close_view", conversation.id, giver, post.seq)
+    await store.run(work.connection, "add_participants", conversation.id, [to.id])
+    record = (uuid7(), conversation.id, post.seq, giver, to.id, by, reason, note, work.now)
+    await store.run(work.connection, "insert_transfer", *record)
+    takes_part = routed or actor.id in {giver, to.id}
+    row = message_row(post, actor.name, work.now)
+    posting.say(locked, post, row, told, reader=actor.id if takes_part else None)
+    if takes_part and not routed:  # the buyer sees the team as one, and this message names nobody who read it (W9)
+        marker = Marker(account=None, side="team", received=post.seq, read=post.seq)
+        marker_told = Told(MarkerMoved(conversation=conversation.id, marker=marker))
+        posting.tell(Draft(conversation.buyer, "buyer", marker_told, conversation.id))
+    locked.holder_last_pos = None  # what follows in this transaction brings the chat into the new holder's view
+    return post.seq
+
+
+def _post(locked: Locked, actor: Actor, giver: Person, to: Person, reason: TransferReason, note: str) -> Post:
+    """The transfer's message. One that routing causes is the buyer's act: nobody of the team did it."""
+    routed = reason == "routing"
+    by = None if routed else Person(id=actor.id, name=actor.name)
+    detail = TransferDetail(source=giver, to=to, reason=reason, by=by, note=note)
+    return Post(
+        conversation=locked.conversation.id,
+        seq=locked.conversation.next_seq(),
         kind="transfer",
         side="buyer" if routed else "team",
         sender=actor.id,
         cid=uuid7(),
         detail=msgspec.json.encode(detail),
     )
+
+
+def _listeners(locked: Locked, table: Table, team: Mapping[UUID, TeamFact], giver: UUID, to: UUID) -> list[Listener]:
+    """Both holders, the buyer, and those who read every chat of the exhibitor (W3)."""
+    kinds = reading_kinds(table)
     told = [
-        Listener(conversation.buyer, "buyer", True, locked.buyer_last_pos),
+        Listener(locked.conversation.buyer, "buyer", True, locked.buyer_last_pos),
         Listener(giver, "team", True, locked.holder_last_pos),
-        Listener(to.id, "team", True, None, entering=True),
+        Listener(to, "team", True, None, entering=True),
     ]
-    kinds = reading_kinds(actor.table)
     told.extend(
         Listener(account.id, "team", False)
         for account in team.values()
-        if account.kind in kinds and account.state == "active" and account.id not in {giver, to.id}
+        if account.kind in kinds and account.state == "active" and account.id not in {giver, to}
     )
-    conversation.holder = to.id
-    await store.run(work.connection, "close_view", conversation.id, giver, post.seq)
-    await store.run(work.connection, "add_participants", conversation.id, [to.id])
-    await store.run(
-        work.connection,
-        "insert_transfer",
-        uuid7(),
-        conversation.id,
-        post.seq,
-        giver,
-        to.id,
-        None if routed else actor.id,
-        reason,
-        note,
-        work.now,
-    )
-    row = message_row(post, actor.name, work.now)
-    takes_part = routed or actor.id in {giver, to.id}
-    posting.say(locked, post, row, told, reader=actor.id if takes_part else None)
-    if takes_part and not routed:  # the buyer sees the team as one, and this message names nobody who read it (W9)
-        team_marker = Marker(account=None, side="team", received=post.seq, read=post.seq)
-        marker_told = Told(MarkerMoved(conversation=conversation.id, marker=team_marker))
-        posting.tell(Draft(conversation.buyer, "buyer", marker_told, conversation.id))
-    locked.holder_last_pos = None  # what follows in this transaction brings the chat into the new holder's view
-    return post.seq
+    return told

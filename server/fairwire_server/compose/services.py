@@ -246,25 +246,28 @@ def _accounts(g: Ground, post: Post, chats: Holdings) -> dict[str, Any]:
         "address_change": AddressChange(
             **common, commands=g.commands, codes=codes, changes=changes, throttle=throttle, reaches=post.reaches
         ),
+        **_team(g, chats, sessions, passwords, changes),
+    }
+
+
+def _team(g: Ground, chats: Holdings, sessions: Sessions, passwords: Passwords, changes: Changes) -> dict[str, Any]:
+    common: dict[str, Any] = {"works": g.works, "store": g.store, "commands": g.commands, "sessions": sessions}
+    return {
         "teams": Teams(
             **common,
             team=TeamStore(),
-            commands=g.commands,
-            sessions=sessions,
             passwords=passwords,
             changes=changes,
             handover=Handover(g.store, [chats, OwnedExhibits()]),
-            index_tokens=index,
+            index_tokens=g.search_tokens.index_tokens,
             create_streams=g.streams.create,
             reset_streams=g.reset_streams,
-            sub_account_limit=settings.sub_account_limit,
+            sub_account_limit=g.settings.sub_account_limit,
         ),
         "organisers": Organisers(
             **common,
             fair=OrganiserStore(),
-            commands=g.commands,
-            sessions=sessions,
-            search_query=query,
+            search_query=g.search_tokens.search_query,
             reset_streams=g.reset_streams,
         ),
     }
@@ -288,14 +291,8 @@ def _chat(g: Ground) -> dict[str, Any]:
         g.metrics.batch_size.observe(size)
         g.metrics.commit_seconds.observe(seconds)
 
-    image_worker = ImageWorker(ImageLimits(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels))
-    files = FileStore(settings.data_dir / "images")
     return {
-        "image_worker": image_worker,
-        "images": Images(
-            works, g.commands, ImageStore(), g.store, image_worker, files, quota_bytes=settings.image_quota_bytes
-        ),
-        "files": files,
+        **_images(g),
         "opening": Opening(g.commands, store, g.contact_store, routing, posting),
         "sender": Sender(
             works,
@@ -341,3 +338,11 @@ def _chat(g: Ground) -> dict[str, Any]:
             lambda fair: LiveFigures(*g.hub.figures(fair)),
         ),
     }
+
+
+def _images(g: Ground) -> dict[str, Any]:
+    settings = g.settings
+    limits = ImageLimits(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels)
+    worker, files = ImageWorker(limits), FileStore(settings.data_dir / "images")
+    images = Images(g.works, g.commands, ImageStore(), g.store, worker, files, quota_bytes=settings.image_quota_bytes)
+    return {"images": images, "image_worker": worker, "files": files}
