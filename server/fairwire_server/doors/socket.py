@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
-import msgspec
 from aiohttp import WSMsgType, web
 
 from fairwire_protocol import frames
@@ -25,7 +24,7 @@ from fairwire_protocol.models import Account, Limits
 from fairwire_protocol.session import FRAME_BYTES, FrameRefused, ServerSession, Violation
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import Clock, milliseconds
-from fairwire_server.context import Context
+from fairwire_server.doors.calls import Calls, error_frame
 from fairwire_server.doors.dispatch import Dispatch
 from fairwire_server.doors.guard import ADDRESS
 from fairwire_server.observe import Metrics
@@ -149,8 +148,7 @@ class _Connection:
         self._session = ServerSession(codec, protocol=(PROTOCOL, PROTOCOL))
         self._address = request[ADDRESS]
         self._socket: Socket | None = None
-        self._calls: set[asyncio.Task[None]] = set()
-        self._writing: dict[UUID, asyncio.Task[None]] = {}
+        self._calls: Calls | None = None  # made at the first call: most sockets only listen
 
     async def run(self) -> None:
         """Hello, then frames until the connection ends."""
@@ -178,7 +176,7 @@ class _Connection:
                 return
             except FrameRefused as error:
                 self._door._metrics.frames_refused[error.code] += 1
-                self._open.send(_error(self._codec, error, error.cid, None))
+                self._open.send(error_frame(self._codec, error, error.cid, None))
 
     @property
     def _open(self) -> Socket:
@@ -254,7 +252,11 @@ class _Connection:
     async def _take(self, frame: frames.ClientFrame) -> None:
         match frame:
             case frames.Call():
-                await self._call(frame)
+                if self._calls is None:
+                    self._calls = Calls(
+                        self._open, self._door._dispatch, self._door._settings.limits.in_flight, self._address
+                    )
+                await self._calls.start(frame)
             case frames.Ack():
                 self._ack(frame)
             case frames.Refresh():
@@ -285,7 +287,7 @@ class _Connection:
             if error.final:
                 socket.close(_close_of(error), error.message)
             else:
-                socket.send(_error(self._codec, error, None, None))
+                socket.send(error_frame(self._codec, error, None, None))
             return
         if who.caller.session != socket.caller.session:
             socket.close(Close.BAD_TOKEN, "a token of another session")
@@ -294,56 +296,6 @@ class _Connection:
         left_s = (who.expires_at_ms - milliseconds(door._clock.now())) / 1000
         socket.expires_at = door._clock.monotonic() + left_s
         socket.send(frames.Refreshed(expires_at=who.expires_at_ms))
-
-    async def _call(self, call: frames.Call) -> None:
-        """Start a call, waiting first for its turn (W8): this wait is what pauses reading."""
-        limit = self._door._settings.limits.in_flight
-        while len(self._calls) >= limit:
-            await asyncio.wait(self._calls, return_when=asyncio.FIRST_COMPLETED)
-        while self._open.over_half() and self._open.closing is None:
-            try:
-                await self._open.drained()
-            except TimeoutError:
-                self._open.close(Close.TOO_SLOW, "answers are not read")
-                return
-        conversation = _written_conversation(call, self._codec)
-        if conversation is not None and (before := self._writing.get(conversation)) is not None:
-            await asyncio.wait([before])
-        task = asyncio.get_running_loop().create_task(self._answer(call))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-        if conversation is not None:
-            self._writing[conversation] = task
-            task.add_done_callback(lambda done: self._written(conversation, done))
-
-    def _written(self, conversation: UUID, task: asyncio.Task[None]) -> None:
-        if self._writing.get(conversation) is task:
-            del self._writing[conversation]
-
-    async def _answer(self, call: frames.Call) -> None:
-        socket = self._open
-        duplicate = _Flag()
-        context = Context(
-            cid=call.cid,
-            correlation=str(uuid4()),
-            address=self._address,
-            socket=socket.number,
-            duplicate=duplicate.raise_,
-        )
-        codec = self._codec
-        try:
-            reply = await self._door._dispatch.call(
-                call.op, socket.caller, context, lambda type_: codec.decode(call.args, type_), door="socket"
-            )
-        except FairwireError as error:
-            socket.send(_error(codec, error, call.cid, context.correlation))
-            if error.code == "suspended":
-                socket.close(Close.SUSPENDED, error.message)
-            elif error.code == "unauthenticated":
-                socket.close(Close.SUSPENDED, "the session is over")
-            return
-        result = msgspec.Raw(codec.encode(reply))
-        socket.send(frames.Reply(cid=call.cid, result=result, duplicate=duplicate.up))
 
     async def _turn_away(self, code: Close, reason: str, retry_after_ms: int | None = None) -> None:
         """Close a socket that never got as far as the hub."""
@@ -363,51 +315,10 @@ class _Connection:
         """The connection is over; calls in flight finish, their effects last, their answers go nowhere."""
         if self._socket is not None:
             self._door._hub.detach(self._socket)
-        if self._calls:
-            await asyncio.wait(set(self._calls))
+        if self._calls is not None:
+            await self._calls.finished()
         if self._socket is not None and self._socket.closing is not None and not self._response.closed:
             await self._response.close()
-
-
-class _Flag:
-    """Raised by a service that answers with an earlier result."""
-
-    __slots__ = ("up",)
-
-    def __init__(self) -> None:
-        self.up = False
-
-    def raise_(self) -> None:
-        self.up = True
-
-
-class _Conversation(msgspec.Struct):
-    conversation: Any = None
-
-
-PARALLEL: Final = frozenset({"chat.read", "chat.typing", "chat.looking", "chat.history", "chat.show", "chat.transfers"})
-
-
-def _written_conversation(call: frames.Call, codec: Codec) -> UUID | None:
-    """The conversation a call writes to, for its order (W8); reads and receipts need none."""
-    if not call.op.startswith("chat.") or call.op in PARALLEL:
-        return None
-    try:
-        return msgspec.convert(codec.decode(call.args, _Conversation).conversation, UUID | None)
-    except (FairwireError, msgspec.ValidationError):
-        return None
-
-
-def _error(codec: Codec, error: FairwireError, cid: UUID | None, correlation: str | None) -> frames.Error:
-    return frames.Error(
-        code=error.code,
-        message=error.message,
-        cid=cid,
-        field=error.field,
-        retry_after_ms=error.retry_after_ms,
-        detail=msgspec.UNSET if error.detail is None else msgspec.Raw(codec.encode(error.detail)),
-        correlation=correlation,
-    )
 
 
 def _close_of(error: FairwireError) -> Close:

@@ -1,0 +1,130 @@
+"""Calls of one socket in flight: how many, in which order, and their answers (W7, W8)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid4
+
+import msgspec
+
+from fairwire_protocol import frames
+from fairwire_protocol.codec import Codec
+from fairwire_protocol.errors import Close, FairwireError
+from fairwire_server.context import Context
+from fairwire_server.doors.dispatch import Dispatch
+
+if TYPE_CHECKING:  # shells are strangers to each other; compose introduces them
+    from fairwire_server.hub.socket import Socket
+
+__all__ = ["Calls", "error_frame"]
+
+PARALLEL: Final = frozenset({"chat.read", "chat.typing", "chat.looking", "chat.history", "chat.show", "chat.transfers"})
+"""Operations on a conversation that may overtake what is written to it: reads, receipts, what is never stored."""
+
+
+class Calls:
+    """Runs calls: a few at once, at most one that writes per conversation. `start` waits for a call's turn."""
+
+    __slots__ = ("_address", "_dispatch", "_in_flight", "_socket", "_tasks", "_writing")
+
+    def __init__(self, socket: Socket, dispatch: Dispatch, in_flight: int, address: str) -> None:
+        self._socket = socket
+        self._dispatch = dispatch
+        self._in_flight = in_flight
+        self._address = address
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writing: dict[UUID, asyncio.Task[None]] = {}
+
+    async def start(self, call: frames.Call) -> None:
+        """Start a call, waiting first for its turn (W8): this wait is what pauses reading."""
+        while len(self._tasks) >= self._in_flight:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        while self._socket.over_half() and self._socket.closing is None:
+            try:
+                await self._socket.drained()
+            except TimeoutError:
+                self._socket.close(Close.TOO_SLOW, "answers are not read")
+                return
+        conversation = _written_conversation(call, self._socket.codec)
+        if conversation is not None and (before := self._writing.get(conversation)) is not None:
+            await asyncio.wait([before])
+        task = asyncio.get_running_loop().create_task(self._answer(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if conversation is not None:
+            self._writing[conversation] = task
+            task.add_done_callback(lambda done: self._written(conversation, done))
+
+    async def finished(self) -> None:
+        """Return once every call has ended; their effects last, whoever hears the answers."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def _written(self, conversation: UUID, task: asyncio.Task[None]) -> None:
+        if self._writing.get(conversation) is task:
+            del self._writing[conversation]
+
+    async def _answer(self, call: frames.Call) -> None:
+        socket = self._socket
+        duplicate = _Flag()
+        context = Context(
+            cid=call.cid,
+            correlation=str(uuid4()),
+            address=self._address,
+            socket=socket.number,
+            duplicate=duplicate.raise_,
+        )
+        codec = socket.codec
+        try:
+            reply = await self._dispatch.call(
+                call.op, socket.caller, context, lambda type_: codec.decode(call.args, type_), door="socket"
+            )
+        except FairwireError as error:
+            socket.send(error_frame(codec, error, call.cid, context.correlation))
+            if error.code == "suspended":
+                socket.close(Close.SUSPENDED, error.message)
+            elif error.code == "unauthenticated":
+                socket.close(Close.SUSPENDED, "the session is over")
+            return
+        result = msgspec.Raw(codec.encode(reply))
+        socket.send(frames.Reply(cid=call.cid, result=result, duplicate=duplicate.up))
+
+
+class _Flag:
+    """Raised by a service that answers with an earlier result."""
+
+    __slots__ = ("up",)
+
+    def __init__(self) -> None:
+        self.up = False
+
+    def raise_(self) -> None:
+        self.up = True
+
+
+class _Conversation(msgspec.Struct):
+    conversation: Any = None
+
+
+def _written_conversation(call: frames.Call, codec: Codec) -> UUID | None:
+    """The conversation a call writes to, for its order (W8); reads and receipts need none."""
+    if not call.op.startswith("chat.") or call.op in PARALLEL:
+        return None
+    try:
+        return msgspec.convert(codec.decode(call.args, _Conversation).conversation, UUID | None)
+    except (FairwireError, msgspec.ValidationError):
+        return None
+
+
+def error_frame(codec: Codec, error: FairwireError, cid: UUID | None, correlation: str | None) -> frames.Error:
+    """A refusal as its frame."""
+    return frames.Error(
+        code=error.code,
+        message=error.message,
+        cid=cid,
+        field=error.field,
+        retry_after_ms=error.retry_after_ms,
+        detail=msgspec.UNSET if error.detail is None else msgspec.Raw(codec.encode(error.detail)),
+        correlation=correlation,
+    )
