@@ -26,6 +26,8 @@ class Peer:
         self.connection = connection
         self.codec = codec
         self.frames: list[dict[str, Any]] = []
+        self.heard: list[dict[str, Any]] = []
+        """Every frame there ever was, taken out of `frames` or not."""
         self.state: list[dict[str, Any]] = []
         self.close_code: int | None = None
         self.account: tuple[int, int] = (0, 0)
@@ -46,6 +48,7 @@ class Peer:
     async def _keep(self, frame: dict[str, Any]) -> None:
         async with self._arrived:
             self.frames.append(frame)
+            self.heard.append(frame)
             if frame["t"] == "resumed":
                 self.account = (frame["account"]["epoch"], frame["account"]["pos"])
                 self.fair = (frame["fair"]["epoch"], frame["fair"]["pos"])

@@ -34,7 +34,14 @@ KIND_OF_FIELD = {
 
 Args = dict[str, Any]
 _number = count(1)
-WRITES_IN = {"buyer": "held", "other_buyer": "colleague", "main": "colleague", "holder": "held", "other_exhibitor": "rival", "other_fair": "far"}
+WRITES_IN = {
+    "buyer": "held",
+    "other_buyer": "colleague",
+    "main": "colleague",
+    "holder": "held",
+    "other_exhibitor": "rival",
+    "other_fair": "far",
+}
 """Where a column may send: that an image is refused must have no other reason."""
 SUBJECTS = {
     "acme": ("exhibitor", "acme"), "rival": ("exhibitor", "rival"), "far": ("exhibitor", "far"),

@@ -187,13 +187,13 @@ chat.show | A7 C9 K2 | its buyer, main, managers, whoever holds or held it
   conversation.rival              ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
   conversation.far                ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
   conversation.unknown            ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
-chat.history | A7 C9 C14 | as chat.show; how much of it is told in test_scopes.py
+chat.history | A7 C9 C14 | as chat.show; a former holder up to the transfer (test_canaries.py)
   conversation.held               ~   ?   +   ?   +   +   +   +   -   ?   ?   !   -
   conversation.colleague          ~   ?   ?   +   +   +   ?   ?   -   ?   ?   !   -
   conversation.rival              ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
   conversation.far                ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
   conversation.unknown            ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
-chat.list | A7 C9 C11 | own scope; who holds a chat after its transfer is not told to who gave it away; a buyer's list has no holders to choose
+chat.list | A7 C9 C11 | own scope; who gave a chat away is not told who holds it; a buyer's list has no holders to choose
   holder.holder                   ~   0   +   +   +   +   +   0   -   0   0   !   -
   holder.main                     ~   0   +   +   +   +   0   0   -   0   0   !   -
   holder.other_exhibitor          ~   0   +   +   0   0   0   0   -   +   0   !   -
@@ -334,7 +334,7 @@ customers.show | A7 C19 K2 | as customers.add
   buyer.main                      ~   -   -   -   ?   ?   ?   ?   -   ?   ?   !   -
   buyer.far                       ~   -   -   -   ?   ?   ?   ?   -   ?   +   !   -
   buyer.unknown                   ~   -   -   -   ?   ?   ?   ?   -   ?   ?   !   -
-presence.watch | C9 C17 W10 | buyers: exhibitors of their fair; a team: its own, and the buyers of the chats it holds, of all if it reads all
+presence.watch | C9 C17 W10 | buyers: exhibitors of their fair; a team: its own, and the buyers of chats it holds, or reads
   subjects.acme                   ~   +   +   +   +   +   +   +   +   0   0   !   -
   subjects.rival                  ~   +   +   +   0   0   0   0   0   +   0   !   -
   subjects.far                    ~   0   0   0   0   0   0   0   0   0   +   !   -

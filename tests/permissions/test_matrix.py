@@ -59,14 +59,18 @@ class Judge:
     async def judge(self, door: str, row: Row, column: str, answer: Answer) -> None:
         outcome = outcome_of(row, answer)
         if outcome != row.expected[column]:
-            self.wrong.append(f"{door}: {self.entry.name} {row.name} as {column}: {outcome}, expected {row.expected[column]}")
+            self.wrong.append(
+                f"{door}: {self.entry.name} {row.name} as {column}: {outcome}, expected {row.expected[column]}"
+            )
         if answer.outcome == "ok" and self.changes:
             await self.world.restore()
         elif answer.outcome != "ok" and row.place not in KNOWN:
             self.errors[column, row.field].setdefault(answer.outcome, answer.error)
             if self.errors[column, row.field][answer.outcome] != answer.error:
                 told = self.errors[column, row.field][answer.outcome]
-                self.wrong.append(f"{door}: {self.entry.name} {row.name} as {column} tells apart: {answer.error} / {told}")
+                self.wrong.append(
+                    f"{door}: {self.entry.name} {row.name} as {column} tells apart: {answer.error} / {told}"
+                )
 
     def verdict(self) -> None:
         assert not self.wrong, "\n".join(self.wrong)

@@ -56,6 +56,8 @@ class World:
     """Ids by (kind, column): a second session, an image not yet sent."""
     seqs: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    canaries: dict[str, str] = field(default_factory=dict)
+    """Unique words by what they stand for; `test_canaries.py` says who may meet them."""
     refresh_token: str = ""
     _tables: Sequence[str] = ()
     _connection: asyncpg.Connection[asyncpg.Record] | None = None
@@ -65,6 +67,14 @@ class World:
         if place == "own":
             return self.own.get((kind, column), str(UUID(int=7)))
         return self.ids[kind, place]
+
+    def plant(self, name: str) -> str:
+        """A word that occurs nowhere else."""
+        return self.canaries.setdefault(name, f"canary{uuid4().hex[:16]}")
+
+    def plant_number(self, name: str) -> str:
+        """Digits that occur nowhere else."""
+        return self.canaries.setdefault(name, f"{uuid4().int % 10**7:07}")
 
     async def save(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         """Remember every row."""
@@ -110,11 +120,15 @@ async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Recor
     world.ids |= {("exhibitor", name): str(id_) for name, id_ in ground.exhibitors.items()}
     world.ids |= {("exhibit", name): str(id_) for name, id_ in ground.exhibits.items()}
     world.ids |= {("account", column): str(ground[name].id) for column, name in CAST.items()}
-    world.ids |= {("account", "far_buyer"): str(ground["far_buyer"].id), ("account", "rival"): str(ground["rival_sales"].id)}
+    world.ids |= {
+        ("account", "far_buyer"): str(ground["far_buyer"].id),
+        ("account", "rival"): str(ground["rival_sales"].id),
+    }
     world.ids |= {(kind, "unknown"): str(uuid4()) for kind in KINDS}
     await _colleagues(world)
     await _sections(world, connection)
     await _chats(world)
+    await _private(world, connection)
     await _sessions(world, connection)
     for column in COLUMNS:
         if column not in {"anonymous", "exhibit", "suspended", "organiser"}:
@@ -136,11 +150,21 @@ async def upload(world: World, who: str) -> str:
 async def _colleagues(world: World) -> None:
     """A business account in acme and one in far that are no column."""
     for place, main in (("acme", "main"), ("far", "other_fair")):
-        new = {"kind": "business", "login": f"spare.{place}", "name": f"Spare {place}", "password": PASSWORD}
+        new: dict[str, Any] = {
+            "kind": "business",
+            "login": f"spare.{place}",
+            "name": f"Spare {place}",
+            "password": PASSWORD,
+        }
         reply = await world.http.ok(world.tokens[main], "team.create", **new)
         world.ids["account", place] = reply["account"]["id"]
         signed_in = await world.http.ok(
-            None, "auth.sign_in", fair="one" if place == "acme" else "two", login=new["login"], password=PASSWORD, device="d"
+            None,
+            "auth.sign_in",
+            fair="one" if place == "acme" else "two",
+            login=new["login"],
+            password=PASSWORD,
+            device="d",
         )
         world.tokens[f"spare_{place}"] = signed_in["access_token"]
         world.ids["session", place] = signed_in["session"]
@@ -175,17 +199,24 @@ async def _chats(world: World) -> None:
     ):
         opened = await http.ok(tokens[buyer], "chat.open", exhibitor=world.ids["exhibitor", exhibitor])
         world.ids["conversation", place] = opened["entry"]["conversation"]
-        world.seqs[place] = await say(world, buyer, place, text=f"motorcycle {place}")
-    await _move(world, "main", "former")
-    await say(world, "former", "held", text="motorcycle from former")
+        world.seqs[place] = await say(world, buyer, place, text=f"motorcycle {world.plant(f'{place} first text')}")
+    await _move(world, "main", "former", world.plant("held early note"))
+    await say(world, "former", "held", text=f"motorcycle {world.plant('held early text')}")
+    await _recalled(world)
     world.ids["image", "early"] = image = await upload(world, "buyer")
     early = await say(world, "buyer", "held", image=image)
-    await _move(world, "former", "holder")
+    await _move(world, "former", "holder", world.plant("held given note"))
+    await _move(world, "holder", "manager", world.plant("held late note"))
+    await _move(world, "manager", "holder", world.plant("held back note"))
     world.ids["image", "late"] = image = await upload(world, "buyer")
     await say(world, "buyer", "held", image=image)
-    world.seqs["held_late"] = await say(world, "buyer", "held", text="motorcycle after the transfer")
+    world.seqs["held_late"] = await say(world, "buyer", "held", text=f"motorcycle {world.plant('held late text')}")
     world.ids["conversation", "held_late"] = world.ids["conversation", "held"]
-    for place, who, chat in (("colleague", "main", "colleague"), ("sent_rival", "other_exhibitor", "rival"), ("sent_far", "other_fair", "far")):
+    for place, who, chat in (
+        ("colleague", "main", "colleague"),
+        ("sent_rival", "other_exhibitor", "rival"),
+        ("sent_far", "other_fair", "far"),
+    ):
         world.ids["image", place] = image = await upload(world, who)
         await say(world, who, chat, image=image)
     await http.ok(tokens["main"], "customers.add", buyer=world.ids["account", "buyer"])
@@ -196,11 +227,13 @@ async def _chats(world: World) -> None:
         ("far", "other_fair", world.ids["account", "far"]),
     ):
         conversation = world.ids["conversation", place]
-        reply = await http.ok(tokens[who], "chat.transfer", conversation=conversation, to=to, ask_first=True)
+        note = world.plant(f"{place} offer note")
+        reply = await http.ok(tokens[who], "chat.transfer", conversation=conversation, to=to, ask_first=True, note=note)
         world.ids["offer", place] = reply["offer"]["id"]
     for place, who, chat, seqs in (("acme", "buyer", "held", [1, early]), ("far", "far_buyer", "far", [1])):
         conversation = world.ids["conversation", chat]
-        reply = await http.ok(tokens[who], "chat.report", conversation=conversation, seqs=seqs, reason="rude")
+        reason = world.plant(f"{place} report reason")
+        reply = await http.ok(tokens[who], "chat.report", conversation=conversation, seqs=seqs, reason=reason)
         world.ids["report", place] = reply["report"]
 
 
@@ -212,10 +245,45 @@ async def say(world: World, who: str, place: str, *, text: str | None = None, im
     return int(reply["seq"])
 
 
-async def _move(world: World, source: str, to: str) -> None:
+async def _move(world: World, source: str, to: str, note: str) -> None:
     target = world.ids["account", to]
     conversation = world.ids["conversation", "held"]
-    await world.http.ok(world.tokens[source], "chat.transfer", conversation=conversation, to=target, note="note")
+    await world.http.ok(world.tokens[source], "chat.transfer", conversation=conversation, to=target, note=note)
+
+
+async def _recalled(world: World) -> None:
+    """C12: a text and an image that were taken back."""
+    world.ids["image", "recalled"] = image = await upload(world, "buyer")
+    text = await say(world, "buyer", "held", text=f"motorcycle {world.plant('recalled text')}")
+    for seq in (text, await say(world, "buyer", "held", image=image)):
+        conversation = world.ids["conversation", "held"]
+        await world.http.ok(world.tokens["buyer"], "chat.recall", conversation=conversation, seq=seq)
+
+
+async def _private(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """What a buyer shows only to who has it in the base (K2), everybody's address, and the fairs' keyword lists."""
+    for column in ("buyer", "other_buyer", "far_buyer", "visitor"):
+        words = [world.plant(f"{column} {what}") for what in ("full name", "company", "position")]
+        await connection.execute(
+            "UPDATE buyer SET profile = json_build_object('full_name', $2::text, 'company', $3::text, 'position', $4::text)::jsonb "
+            "WHERE account_id = $1::uuid",
+            world.ids["account", column],
+            *words,
+        )
+    for number, column in enumerate([*CAST, "far_buyer"]):
+        email, mobile = (
+            f"{world.plant(f'{column} email')}@example.test",
+            f"+8613{number:02}{world.plant_number(f'{column} mobile')}",
+        )
+        await connection.execute(
+            "UPDATE account SET email = $2, mobile = $3, mobile_verified_at = email_verified_at WHERE id = $1::uuid",
+            world.ids["account", column],
+            email,
+            mobile,
+        )
+    for organiser in ("organiser", "far_organiser"):
+        keywords = [{"word": world.plant(f"{organiser} keyword"), "action": "flag"}]
+        await world.http.ok(world.tokens[organiser], "organiser.set_keywords", keywords=keywords)
 
 
 async def _sessions(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -225,9 +293,10 @@ async def _sessions(world: World, connection: asyncpg.Connection[asyncpg.Record]
         world.own["session", column] = str(session)
         await connection.execute(
             "INSERT INTO session (id, account_id, device_id, created_at, used_at, expires_at) "
-            "VALUES ($1, $2, 'second', now(), now(), now() + interval '1 day')",
+            "VALUES ($1, $2, $3, now(), now(), now() + interval '1 day')",
             session,
             world.running.ground[name].id,
+            world.plant(f"{column} device"),
         )
     world.own["account", "organiser"] = world.ids["account", "organiser"]
 
