@@ -19,7 +19,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import quantiles
-from tempfile import TemporaryDirectory
 from typing import Final, Literal
 from uuid import UUID
 
@@ -27,6 +26,7 @@ import asyncpg
 import uvloop
 
 from bench import search_data
+from bench.common import Cores, database, headline, say
 from fairwire_protocol.models import AccountKind
 from fairwire_protocol.operations import Request
 from fairwire_protocol.operations import chat as operations
@@ -71,11 +71,14 @@ def main() -> None:
 
 
 async def _bench(kept: Path | None) -> None:
+    headline()
     async with AsyncExitStack() as stack:
-        folder = kept or Path(stack.enter_context(TemporaryDirectory(prefix="fairwire-bench-")))
-        engine = EmbeddedEngine(folder)
-        await engine.start()
-        stack.push_async_callback(engine.stop)
+        if kept is None:
+            engine, _ = await stack.enter_async_context(database(Cores.of_machine()))
+        else:
+            engine = EmbeddedEngine(kept)
+            await engine.start()
+            stack.push_async_callback(engine.stop)
         tokens = SearchTokens(Folding())
         await _prepare(engine.dsn(), tokens)
         words = {of: await _words(engine.dsn(), of) for of in (0, 1)}
@@ -94,7 +97,7 @@ async def _prepare(dsn: str, tokens: SearchTokens) -> None:
     if empty:
         started = time.perf_counter()
         await search_data.build(dsn, tokens)
-        print(f"data.built {time.perf_counter() - started:.0f} s messages={search_data.MESSAGES}")
+        say("data.built", time.perf_counter() - started, "s", messages=search_data.MESSAGES)
 
 
 async def _words(dsn: str, of: int) -> dict[tuple[Kind, str], list[str]]:
@@ -210,8 +213,7 @@ def _p95(times: list[float]) -> float:
 
 
 def _say(name: str, value: float, bound: float, **more: float) -> None:
-    rest = "".join(f" {key}={number:g}" for key, number in more.items())
-    print(f"{name} {value:.1f} ms ratio={value / bound:.2f} against=bound_{bound:g}_ms{rest}", flush=True)
+    say(name, value, "ms", ratio=value / bound, against=f"bound_{bound:g}_ms", **more)
 
 
 if __name__ == "__main__":

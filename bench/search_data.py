@@ -170,7 +170,7 @@ async def _parties(connection: asyncpg.Connection[asyncpg.Record], tokens: Searc
     await connection.copy_records_to_table(
         "exhibitor", records=exhibitors, columns=["id", "fair_id", "external_id", "name_zh", "name_en", "domicile"]
     )
-    rows = [
+    rows: list[tuple[UUID, UUID | None, str, str, str]] = [
         (account(of, n), exhibitor(of), ("main", "business")[n > 0], f"{of}-{n}", f"Sales {of} {n}")
         for of in range(EXHIBITORS)
         for n in range(7 if of == 0 else 1)
