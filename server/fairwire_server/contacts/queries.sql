@@ -1,6 +1,7 @@
 -- name: entries
--- Entries of given conversations for one viewer.
-SELECT entry_rows($1, $2::uuid[]) AS entry;
+-- Entries of given conversations for one viewer. In FROM, here and below, so that the function is planned with its statement, once,
+-- and not at each call.
+SELECT e AS entry FROM entry_rows($1, $2::uuid[]) e;
 
 -- name: recent
 -- The recent list (K1): pinned ones, then those with the newest message in the account's own stream, 300 in all.
@@ -12,13 +13,12 @@ WITH own AS (
 ), recent AS (
     SELECT conversation_id FROM own ORDER BY pinned DESC, last_pos DESC LIMIT $2
 )
-SELECT entry_rows($1, ARRAY(SELECT conversation_id FROM recent)) AS entry;
+SELECT e AS entry FROM recent, LATERAL entry_rows($1, ARRAY[recent.conversation_id]) e;
 
 -- name: starred
 -- Everything the account has starred, also beyond the recent list (K3).
-SELECT entry_rows($1, ARRAY(
-    SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL
-)) AS entry;
+SELECT e AS entry FROM contact_mark k, LATERAL entry_rows($1, ARRAY[k.conversation_id]) e
+WHERE k.account_id = $1 AND k.starred_at IS NOT NULL;
 
 -- name: starred_ids
 -- Conversations the account has starred.
@@ -103,11 +103,12 @@ SELECT buyer_id FROM conversation WHERE holder_id = $1;
 
 -- name: snapshot_recent
 -- Part of the first state: the recent list (W5). $2 is the fair, $3 the list's length.
-SELECT entry_rows($1, ARRAY(
+SELECT e FROM (
     SELECT p.conversation_id FROM participant p
     LEFT JOIN contact_mark k ON k.account_id = p.account_id AND k.conversation_id = p.conversation_id
     WHERE p.account_id = $1 AND p.last_pos > 0
-    ORDER BY k.pinned_at IS NULL, p.last_pos DESC LIMIT $3));
+    ORDER BY k.pinned_at IS NULL, p.last_pos DESC LIMIT $3
+) recent, LATERAL entry_rows($1, ARRAY[recent.conversation_id]) e;
 
 -- name: snapshot_starred
 -- Part of the first state: ids of starred conversations, also those beyond the recent list (K3).
