@@ -30,9 +30,9 @@ AT_ONCE: Final = 4_000  # characters tokenised before other tasks get their turn
 RECOVER_S: Final = 60.0
 RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
 MARGIN: Final = timedelta(minutes=2)  # far above a transaction's time limit and two nodes' clocks apart
-WINDOW: Final = timedelta(minutes=1)
-WINDOW_MIN: Final = timedelta(milliseconds=1)
-WINDOW_MAX: Final = timedelta(days=7)
+STRETCH: Final = timedelta(minutes=4)  # at first: what a recovery a minute after another looks at, margin included
+STRETCH_MIN: Final = timedelta(milliseconds=1)
+STRETCH_MAX: Final = timedelta(days=7)
 
 
 class Indexer:
@@ -50,6 +50,7 @@ class Indexer:
         self._waiting: deque[Unindexed] = deque()
         self._wake = asyncio.Event()
         self._left_out = False
+        self._stretch = STRETCH
         self._log = structlog.get_logger("indexer")
 
     def feed(self, accepted: Sequence[Accepted]) -> None:
@@ -107,27 +108,34 @@ class Indexer:
                     break
 
     async def recover(self) -> int:
-        """Index every committed text that has no row, from where it is known to be complete; answers how many there were."""
+        """Index every committed text that has no row, from where it is known to be complete; answers how many there were.
+
+        Stretches of time are looked at one by one, longer ones where little is missing. One that is too much for a time limit
+        ends this attempt, and the next one begins there with a shorter stretch.
+        """
         self._left_out = False
         async with self._works.read() as work:
             start = await self._store.done_to(work.connection)
             now = work.now
-        count, window = 0, WINDOW
-        before: list[Unindexed] = []
         start = now if start is None else start
+        count = 0
+        before: list[Unindexed] = []
         while start < now:
-            end = min(start + window, now + MARGIN)
-            texts = await self._unindexed(start, end)
-            if len(texts) > self._batch and window > WINDOW_MIN:
-                window /= 2
+            end = min(start + self._stretch, now + MARGIN)
+            try:
+                texts = await self._unindexed(start, end)
+            except Unavailable:
+                self._stretch = max(self._stretch / 4, STRETCH_MIN)
+                raise
+            if len(texts) > self._batch and self._stretch > STRETCH_MIN:
+                self._stretch /= 2
                 continue
             await self.write(texts[: self._batch])
             count += len(texts[: self._batch])
             if len(texts) <= self._batch or texts == before:  # all of it, or what cannot be written at all
                 start = end
-                window = min(window * 2, WINDOW_MAX)
-                if texts or start >= now:
-                    await self._done_to(min(start, now - MARGIN))
+                self._stretch = min(self._stretch * 2, STRETCH_MAX)
+                await self._done_to(min(start, now - MARGIN))
             before = texts
         if count:
             self._log.info("search index recovered", messages=count)

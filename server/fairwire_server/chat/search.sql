@@ -110,8 +110,8 @@ WHERE m.at >= $1 AND m.at < $2 AND m.kind = 'text' AND m.recalled_at IS NULL
 LIMIT $3;
 
 -- name: done_to
--- Where the next recovery begins: at what is known to be indexed, or else at the first message there is.
-SELECT coalesce((SELECT done_to FROM search_progress), (SELECT min(at) FROM message));
+-- Where the next recovery begins: at what is known to be indexed, or else before the first message there can be.
+SELECT coalesce((SELECT done_to FROM search_progress), (SELECT min(created_at) FROM conversation));
 
 -- name: set_done_to
 -- Every message accepted before this instant is indexed; another node may know better.
