@@ -53,10 +53,13 @@ SERVER_TRANSITIONS: Final[Mapping[tuple[ServerState, type[f.ClientFrame]], Serve
 class ServerSession:
     """The server's side of one socket: what the client may send when, and which version both speak."""
 
-    __slots__ = ("_faults", "_protocol", "_violation", "codec", "state", "version")
+    __slots__ = ("_faults", "_frame_bytes", "_protocol", "_violation", "codec", "state", "version")
 
-    def __init__(self, codec: Codec, *, protocol: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, codec: Codec, *, protocol: tuple[int, int] = (1, 1), frame_bytes: int = FRAME_BYTES
+    ) -> None:
         self.codec = codec
+        self._frame_bytes = frame_bytes
         self.state = ServerState.OPENING
         self.version: int | None = None
         """The protocol version agreed on, once `hello` was taken."""
@@ -97,8 +100,8 @@ class ServerSession:
             raw = data.encode() if isinstance(data, str) else data
         except UnicodeEncodeError:  # a lone surrogate: never valid UTF-8 on a wire, yet possible in a str
             raise self._close(Close.MALFORMED, "not UTF-8") from None
-        if len(raw) > FRAME_BYTES:
-            raise self._close(Close.MALFORMED, f"a frame is at most {FRAME_BYTES} bytes")
+        if len(raw) > self._frame_bytes:
+            raise self._close(Close.MALFORMED, f"a frame is at most {self._frame_bytes} bytes")
         return raw
 
     def _agree(self, offered: tuple[int, int]) -> int:

@@ -13,7 +13,14 @@ from fairwire_server.accounts.rules import Caller, Scope, effective_table
 from fairwire_server.accounts.store import AccountStore, CallerRow
 from fairwire_server.database.work import Work
 
-__all__ = ["Callers", "capabilities_of"]
+__all__ = ["Callers", "SessionOver", "capabilities_of"]
+
+
+class SessionOver(Refused):
+    """The session was there and has ended: signed out, revoked, expired, or its account is gone (W13: 4501, not 4500)."""
+
+    def __init__(self) -> None:
+        super().__init__("unauthenticated", "The session is over; sign in again.")
 
 
 @lru_cache(maxsize=64)
@@ -45,7 +52,7 @@ def _caller(row: CallerRow, now: datetime) -> Caller:
     if row.state in ("suspended", "disabled"):
         raise Refused("suspended")
     if row.state != "active" or row.revoked_at is not None or row.expires_at <= now:
-        raise Refused("unauthenticated", "The session is over; sign in again.")
+        raise SessionOver
     return Caller(
         account=row.id,
         fair=row.fair_id,

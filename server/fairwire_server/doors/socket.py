@@ -21,7 +21,8 @@ from fairwire_protocol import frames
 from fairwire_protocol.codec import CODECS, PROTOCOL, Codec
 from fairwire_protocol.errors import Close, FairwireError
 from fairwire_protocol.models import Account, Limits
-from fairwire_protocol.session import FRAME_BYTES, FrameRefused, ServerSession, Violation
+from fairwire_protocol.session import FrameRefused, ServerSession, Violation
+from fairwire_server.accounts.callers import SessionOver
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import Clock, milliseconds
 from fairwire_server.doors.calls import Calls, error_frame
@@ -117,7 +118,11 @@ class SocketDoor:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One connection from its handshake to its end."""
         response = web.WebSocketResponse(
-            protocols=tuple(CODECS), compress=False, max_msg_size=FRAME_BYTES, autoping=True, timeout=3.0
+            protocols=tuple(CODECS),
+            compress=False,
+            max_msg_size=self._settings.limits.frame_bytes + 1,  # aiohttp refuses a message of just this size
+            autoping=True,
+            timeout=3.0,
         )
         if not response.can_prepare(request):
             raise web.HTTPBadRequest(text="This is a WebSocket address.")
@@ -145,7 +150,9 @@ class _Connection:
         self._request = request
         self._response = response
         self._codec = codec
-        self._session = ServerSession(codec, protocol=(PROTOCOL, PROTOCOL))
+        self._session = ServerSession(
+            codec, protocol=(PROTOCOL, PROTOCOL), frame_bytes=door._settings.limits.frame_bytes
+        )
         self._address = request[ADDRESS]
         self._socket: Socket | None = None
         self._calls: Calls | None = None  # made at the first call: most sockets only listen
@@ -173,6 +180,7 @@ class _Connection:
                 await self._take(frame)
             except Violation as violation:
                 self._open.close(violation.close, violation.reason)
+                await self._read_to_the_end()
                 return
             except FrameRefused as error:
                 self._door._metrics.frames_refused[error.code] += 1
@@ -195,6 +203,11 @@ class _Connection:
             socket.heard_at = self._door._clock.monotonic()
             socket.beat_at = None
         return self._session.receive(message.data)
+
+    async def _read_to_the_end(self) -> None:
+        """Nothing more is taken; going away now would close the connection before `bye` and its code are out (W13)."""
+        while (await self._response.receive()).type in (WSMsgType.BINARY, WSMsgType.TEXT):
+            pass
 
     async def _welcome(self, hello: frames.Hello) -> bool:
         door = self._door
@@ -323,6 +336,8 @@ class _Connection:
 
 def _close_of(error: FairwireError) -> Close:
     """The close code of a refused hello or refresh (W13)."""
+    if isinstance(error, SessionOver):
+        return Close.SUSPENDED
     match error.code:
         case "token_expired":
             return Close.TOKEN_EXPIRED
