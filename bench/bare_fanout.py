@@ -40,7 +40,9 @@ async def main(size: int) -> None:
     payload = size - 4
     frame = bytes((0x82, 126, payload >> 8, payload & 0xFF)) + bytes(payload)
     everybody: list[asyncio.Transport] = []
-    server = await asyncio.get_running_loop().create_server(lambda: Bare(everybody, frame), "127.0.0.1", 0, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Bare(everybody, frame), "127.0.0.1", 0, backlog=4096
+    )
     host, port = server.sockets[0].getsockname()
     print(f"bare at {host}:{port}", flush=True)
     await server.serve_forever()

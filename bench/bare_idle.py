@@ -1,6 +1,6 @@
 """The reference of `bench.idle`: a bare aiohttp server whose WebSockets say one thing after the first frame and then wait.
 
-    python -m bench.bare_idle
+python -m bench.bare_idle
 """
 
 from __future__ import annotations

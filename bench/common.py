@@ -102,7 +102,7 @@ async def serving(
     cores: Cores, command: Sequence[str], ready: str, folder: Path, **environment: str
 ) -> AsyncIterator[Served]:
     """`python COMMAND` on the server's core, once it has written a line with `ready` and its address to its standard error."""
-    log = folder / f"{len(list(folder.glob('*.err')))}.err"
+    log = new_log(folder)
     with log.open("wb") as out, on_core(cores.server):
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, stdout=out, stderr=out, env={**os.environ, **environment}
@@ -115,14 +115,24 @@ async def serving(
         await process.wait()
 
 
+def new_log(folder: Path) -> Path:
+    """Where the next process of a bench writes; the last one is its newest."""
+    return folder / f"{len(list(folder.glob('*.err')))}.err"
+
+
+def logged(folder: Path) -> str:
+    """What the process started last has written."""
+    return (folder / f"{len(list(folder.glob('*.err'))) - 1}.err").read_text("utf-8", "replace")
+
+
 async def _until_ready(process: asyncio.subprocess.Process, log: Path, ready: str) -> Served:
     async with asyncio.timeout(START_S):
         while process.returncode is None:
-            found = re.search(rf"{ready}\D*([\d.]+):(\d+)", log.read_text("utf-8", "replace"))
+            found = re.search(rf"{ready}\D*([\d.]+):(\d+)", logged(log.parent))
             if found is not None:
                 return Served(process.pid, found[1], int(found[2]))
             await asyncio.sleep(0.05)
-    raise RuntimeError(f"It did not start:\n{log.read_text('utf-8', 'replace')}")
+    raise RuntimeError(f"It did not start:\n{logged(log.parent)}")
 
 
 def fairwire(engine: EmbeddedEngine, folder: Path, **settings: object) -> dict[str, str]:
@@ -178,12 +188,18 @@ def process_tree(root: int) -> list[int]:
 def headline() -> None:
     """The machine and the command, above the figures."""
     cpu = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     command = shlex.join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
     print(f"# {command}")
-    print(f"# {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, CPython {platform.python_version()}")
+    print(
+        f"# {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, CPython {platform.python_version()}"
+    )
 
 
 def say(name: str, value: float, unit: str, **more: object) -> None:
@@ -193,7 +209,13 @@ def say(name: str, value: float, unit: str, **more: object) -> None:
 
 
 def ratio_line(
-    name: str, unit: str, ours: Sequence[float], reference: Sequence[float], against: str, target: float | None = None, **more: object
+    name: str,
+    unit: str,
+    ours: Sequence[float],
+    reference: Sequence[float],
+    against: str,
+    target: float | None = None,
+    **more: object,
 ) -> float:
     """A figure beside its reference, measured in alternating pairs: medians, and the median ratio with its spread."""
     ratios = [one / other for one, other in zip(ours, reference, strict=True)]

@@ -23,7 +23,20 @@ from uuid import uuid4
 
 import uvloop
 
-from bench.common import BUSY, PAIRS, Cores, Served, database, fairwire, headline, more_files, ratio_line, say, serving, spent
+from bench.common import (
+    BUSY,
+    PAIRS,
+    Cores,
+    Served,
+    database,
+    fairwire,
+    headline,
+    more_files,
+    ratio_line,
+    say,
+    serving,
+    spent,
+)
 from bench.people import people
 from bench.wire import Frame, Wire, connect_all
 
@@ -87,8 +100,7 @@ async def segment(side: Side, rounds: int) -> Sample:
     """Rounds to one, then rounds to all."""
     lone = [await side.counter.expect(1, side.to_one) for _ in range(rounds)]
     cpu_one = -spent(side.pid)
-    for _ in range(rounds):
-        lone.append(await side.counter.expect(1, side.to_one))
+    lone += [await side.counter.expect(1, side.to_one) for _ in range(rounds)]
     cpu_one += spent(side.pid)
     cpu, own, began = -spent(side.pid), -time.process_time(), time.perf_counter()
     full = [await side.counter.expect(side.sockets, side.to_all) for _ in range(rounds)]
@@ -100,16 +112,15 @@ async def segment(side: Side, rounds: int) -> Sample:
 
 async def ours(served: Served, dsn: str, sockets: int) -> Side:
     """Two fairs on the real server: one with all the sockets, one with a single one."""
-    text = ""
     organisers: list[Wire] = []
     crowds: list[list[Wire]] = []
     for code, count in (("full", sockets), ("lone", 1)):
         cast = await people(dsn, code, buyers=count)
         crowds.append(await connect_all(served, [one.token for one in cast["buyer"]], Wire))
         organisers += await connect_all(served, [cast["organiser"][0].token], Wire)
-    for _ in range(2):  # the first shows how long the body is without a text, the second is as the bench's own
-        size, body = await _measured(organisers[0], text)
-        text = text or "x" * (BODY - body - 1)
+    _, empty = await _measured(organisers[0], "")
+    text = "x" * (BODY - empty - 1)
+    size, body = await _measured(organisers[0], text)
     assert body == BODY, body
     await asyncio.sleep(SETTLE_S)
     counter = Counter(size)

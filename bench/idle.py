@@ -73,8 +73,16 @@ async def bench(sockets: int, pairs: int) -> None:
                 mine.append(await per_socket(served, tokens))
             async with serving(cores, ["-m", "bench.bare_idle"], "bare at", folder) as served:
                 bare.append(await per_socket(served, tokens))
-    say("idle.connect", median(rate for _, rate in mine), "sockets/s", against="bare_aiohttp", reference=median(r for _, r in bare))
-    ratio_line("idle.memory", "KiB/socket", [kib for kib, _ in mine], [kib for kib, _ in bare], "bare_aiohttp", sockets=sockets)
+    say(
+        "idle.connect",
+        median(rate for _, rate in mine),
+        "sockets/s",
+        against="bare_aiohttp",
+        reference=median(r for _, r in bare),
+    )
+    ratio_line(
+        "idle.memory", "KiB/socket", [kib for kib, _ in mine], [kib for kib, _ in bare], "bare_aiohttp", sockets=sockets
+    )
     worst = max(kib for kib, _ in mine)
     say("idle", worst, "KiB/socket", ratio=worst / BOUND_KIB, against=f"bound_{BOUND_KIB:g}_KiB", worst_of=pairs)
 

@@ -43,7 +43,8 @@ async def people(dsn: str, code: str, *, buyers: int = 0, exhibitors: int = 0) -
             await connection.execute(sql["accounts"], fair, kind, ids, of, now)
             until = now + timedelta(days=1)
             return [
-                Person(id_, home, tokens.mint(id_, id_, fair, now, until).token) for id_, home in zip(ids, of, strict=True)
+                Person(id_, home, tokens.mint(id_, id_, fair, now, until).token)
+                for id_, home in zip(ids, of, strict=True)
             ]
 
         found = {

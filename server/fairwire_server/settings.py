@@ -108,6 +108,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_factor: Annotated[
         float, _doc("Scales every rate limit of doors/limits.py; 0 turns them off (benches).", 0, 1e6)
     ] = 1.0
+    search_index: Annotated[bool, _doc("Write the search index (C15); off in benches only.")] = True
 
     # mail
     smtp_host: Annotated[str, _doc("Mail server; empty: mail is shown on the local outbox page.")] = ""

@@ -218,10 +218,10 @@ async def _running(node: Node) -> AsyncIterator[None]:
                 ground.errands.run(),
                 services.sender.run(),
                 services.receipts.run(),
-                services.indexer.run(),
                 services.keyword_lists.run(),
                 services.images.run(),
                 node.lag.run(),
+                *([services.indexer.run()] if settings.search_index else []),
                 *_periodic(node),
             ]
             tasks.extend(group.create_task(loop) for loop in loops)

@@ -301,7 +301,7 @@ def _chat(g: Ground) -> dict[str, Any]:
             routing,
             keyword_lists,
             text_max=settings.text_max,
-            accepted=indexer.feed,
+            accepted=indexer.feed if settings.search_index else lambda _: None,
             observe=observe_batch,
         ),
         "reading": Reading(works, store, g.contact_store),
