@@ -16,16 +16,18 @@ WHERE s.tokens @@ $2::tsquery
 ORDER BY s.at DESC, s.conversation_id DESC, s.seq DESC LIMIT $6;
 
 -- name: newest_own
--- As newest, where only certain conversations count, each up to a seq.
+-- As newest, within what an account holds or held, as far as it may read (C9). Asked row by row, which keeps the order, so that this
+-- too stops as soon as enough are found.
 SELECT s.at, s.conversation_id, s.seq
 FROM (
     SELECT at, conversation_id, seq, tokens FROM message_search
     WHERE exhibitor_id = $1 AND (at, conversation_id, seq) < ($3, $4, $5)
     ORDER BY at DESC, conversation_id DESC, seq DESC LIMIT $7
 ) s
-JOIN unnest($8::uuid[], $9::int[]) AS own (conversation_id, last)
-    ON own.conversation_id = s.conversation_id AND s.seq <= own.last
-WHERE s.tokens @@ $2::tsquery
+WHERE s.tokens @@ $2::tsquery AND s.seq <= (
+    SELECT coalesce(p.readable_to, 2147483647) FROM participant p
+    WHERE p.conversation_id = s.conversation_id AND p.account_id = $8
+)
 ORDER BY s.at DESC, s.conversation_id DESC, s.seq DESC LIMIT $6;
 
 -- name: is_beyond
@@ -44,14 +46,13 @@ WHERE (at, conversation_id, seq) < ($3, $4, $5)
 ORDER BY at DESC, conversation_id DESC, seq DESC LIMIT $6;
 
 -- name: lookup_own
--- As lookup, where only certain conversations count, each up to a seq.
+-- As lookup, within what an account holds or held, as far as it may read (C9).
 WITH found AS MATERIALIZED (
     SELECT at, conversation_id, seq FROM message_search WHERE exhibitor_id = $1 AND tokens @@ $2::tsquery
 )
 SELECT s.at, s.conversation_id, s.seq FROM found s
-JOIN unnest($7::uuid[], $8::int[]) AS own (conversation_id, last)
-    ON own.conversation_id = s.conversation_id AND s.seq <= own.last
-WHERE (s.at, s.conversation_id, s.seq) < ($3, $4, $5)
+JOIN participant p ON p.conversation_id = s.conversation_id AND p.account_id = $7
+WHERE s.seq <= coalesce(p.readable_to, s.seq) AND (s.at, s.conversation_id, s.seq) < ($3, $4, $5)
 ORDER BY s.at DESC, s.conversation_id DESC, s.seq DESC LIMIT $6;
 
 -- name: read

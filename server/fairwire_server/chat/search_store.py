@@ -59,13 +59,14 @@ class SearchStore:
         looked_through: int,
     ) -> list[Place]:
         """At most `limit` places before `before` that one step of the plan finds, newest first."""
-        listed = () if own is None else (list(own), list(own.values()))
-        name = step if step == "read" or own is None else f"{step}_own"
         if step == "read":
-            rows = await connection.fetch(self._sql[name], query, *before, limit, *listed)
+            assert own is not None, "a whole exhibitor is never read from end to end"
+            rows = await connection.fetch(self._sql[step], query, *before, limit, list(own), list(own.values()))
         else:
-            most = (looked_through,) if step == "newest" else ()
-            rows = await connection.fetch(self._sql[name], reach.exhibitor, query, *before, limit, *most, *listed)
+            args: list[object] = [reach.exhibitor, query, *before, limit]
+            args += [looked_through] if step == "newest" else []
+            args += [] if reach.account is None else [reach.account]
+            rows = await connection.fetch(self._sql[step if reach.account is None else f"{step}_own"], *args)
         return [Place(*row) for row in rows]
 
     async def is_beyond(
