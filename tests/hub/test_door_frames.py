@@ -90,7 +90,9 @@ def sized(buyer: Peer, size: int) -> bytes | str:
     frame["args"]["padding"] = "x" * (size - len(buyer.encode(frame)))
     data = buyer.encode(frame)
     while len(data) != size:  # a longer text has a longer head
-        frame["args"]["padding"] = frame["args"]["padding"][: size - len(data)] if len(data) > size else frame["args"]["padding"] + "x"
+        frame["args"]["padding"] = (
+            frame["args"]["padding"][: size - len(data)] if len(data) > size else frame["args"]["padding"] + "x"
+        )
         data = buyer.encode(frame)
     return data
 

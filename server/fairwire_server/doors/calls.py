@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -13,6 +13,7 @@ from fairwire_protocol.codec import Codec
 from fairwire_protocol.errors import Close, FairwireError
 from fairwire_server.context import Context
 from fairwire_server.doors.dispatch import Dispatch
+from fairwire_server.observe import new_correlation
 
 if TYPE_CHECKING:  # shells are strangers to each other; compose introduces them
     from fairwire_server.hub.socket import Socket
@@ -21,12 +22,16 @@ __all__ = ["Calls", "error_frame"]
 
 PARALLEL: Final = frozenset({"chat.read", "chat.typing", "chat.looking", "chat.history", "chat.show", "chat.transfers"})
 """Operations on a conversation that may overtake what is written to it: reads, receipts, what is never stored."""
+ABUSE_MAX: Final = 200
+HEEDED: Final = 4
+ABUSE_RETRY_MS: Final = 5000
+"""W12: a socket is closed with 4004 once its calls refused as too often are 200 ahead of four times its other calls."""
 
 
 class Calls:
     """Runs calls: a few at once, at most one that writes per conversation. `start` waits for a call's turn."""
 
-    __slots__ = ("_address", "_dispatch", "_in_flight", "_socket", "_tasks", "_writing")
+    __slots__ = ("_abuse", "_address", "_dispatch", "_in_flight", "_socket", "_tasks", "_writing")
 
     def __init__(self, socket: Socket, dispatch: Dispatch, in_flight: int, address: str) -> None:
         self._socket = socket
@@ -35,6 +40,7 @@ class Calls:
         self._address = address
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing: dict[UUID, asyncio.Task[None]] = {}
+        self._abuse = 0
 
     async def start(self, call: frames.Call) -> None:
         """Start a call, waiting first for its turn (W8): this wait is what pauses reading."""
@@ -70,7 +76,7 @@ class Calls:
         duplicate = _Flag()
         context = Context(
             cid=call.cid,
-            correlation=str(uuid4()),
+            correlation=new_correlation(),
             address=self._address,
             socket=socket.number,
             duplicate=duplicate.raise_,
@@ -82,13 +88,21 @@ class Calls:
             )
         except FairwireError as error:
             socket.send(error_frame(codec, error, call.cid, context.correlation))
+            self._watch_abuse(limited=error.code == "rate_limited")
             if error.code == "suspended":
                 socket.close(Close.SUSPENDED, error.message)
             elif error.code == "unauthenticated":
                 socket.close(Close.SUSPENDED, "the session is over")
             return
+        self._watch_abuse(limited=False)
         result = msgspec.Raw(codec.encode(reply))
         socket.send(frames.Reply(cid=call.cid, result=result, duplicate=duplicate.up))
+
+    def _watch_abuse(self, *, limited: bool) -> None:
+        """Close a socket that goes on calling as if nobody had told it when to come back (W12)."""
+        self._abuse = self._abuse + 1 if limited else max(0, self._abuse - HEEDED)
+        if self._abuse >= ABUSE_MAX:
+            self._socket.close(Close.OVERLOADED, "too many calls too often", ABUSE_RETRY_MS)
 
 
 class _Flag:

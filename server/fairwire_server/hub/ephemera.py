@@ -27,13 +27,15 @@ See = Callable[[Caller, UUID], Awaitable[Sight]]
 
 
 class Ephemera:
-    """Handlers of `chat.typing` and `chat.looking`. What the database said of a conversation is believed for a few seconds."""
+    """Handlers of `chat.typing` and `chat.looking`. What the database said of a conversation is believed for a few seconds, or until
+    it is transferred."""
 
     def __init__(self, hub: Hub, see: See, clock: Clock) -> None:
         self._hub = hub
         self._see = see
         self._clock = clock
-        self._seen: dict[tuple[UUID, UUID], tuple[float, Sight]] = {}
+        self._seen: dict[UUID, dict[UUID, tuple[float, Sight]]] = {}
+        hub.on_transfer = self._forget
 
     async def typing(self, caller: Caller, _: Context, request: ShowTyping) -> Empty:
         """The buyer's typing is shown to the holder, the holder's to the buyer — as the exhibitor's, without a name."""
@@ -57,13 +59,19 @@ class Ephemera:
         return Empty()
 
     async def _sight(self, caller: Caller, conversation: UUID) -> Sight:
-        key = (caller.account, conversation)
         now = self._clock.monotonic()
-        known = self._seen.get(key)
+        seen = self._seen.get(conversation)
+        known = None if seen is None else seen.get(caller.account)
         if known is not None and known[0] > now:
             return known[1]
+        if seen is None:
+            if len(self._seen) >= CACHE_MAX:
+                self._seen.clear()
+            seen = self._seen[conversation] = {}
         sight = await self._see(caller, conversation)
-        if len(self._seen) >= CACHE_MAX:
-            self._seen.clear()
-        self._seen[key] = (now + CACHE_S, sight)
+        seen[caller.account] = (now + CACHE_S, sight)  # lost, if it was transferred meanwhile
         return sight
+
+    def _forget(self, conversation: UUID) -> None:
+        """Its holder has changed: nothing goes to the one before any more (C9)."""
+        self._seen.pop(conversation, None)

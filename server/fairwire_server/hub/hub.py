@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -16,7 +16,9 @@ from uuid import UUID
 import structlog
 
 from fairwire_protocol.errors import Close, FairwireError
+from fairwire_protocol.events import MessagePosted
 from fairwire_protocol.frames import ServerFrame
+from fairwire_protocol.models import Person
 from fairwire_server.clock import Clock
 from fairwire_server.hub.channels import Channel
 from fairwire_server.hub.presence import Presences
@@ -66,6 +68,8 @@ class Hub:
         self._log = structlog.get_logger("hub")
         self.draining = False
         self._closings: list[_Closing] = []
+        self.on_transfer: Callable[[UUID], None] = _nothing
+        """Called with a conversation whose holder has changed, before anybody is told."""
 
     async def run(self) -> None:
         """Hold the tasks of sockets until cancelled."""
@@ -164,9 +168,18 @@ class Hub:
         """What a transaction has committed. Called after COMMIT, in the task that committed."""
         for one in appended:
             self.metrics.events[event_type(one.told)] += 1
+            event = one.told.team
+            if isinstance(event, MessagePosted) and event.message.transfer is not None:
+                self._transferred(event.message.conversation, event.message.transfer.source)
             channel = self._accounts.get(one.account) if isinstance(one, Appended) else self._fairs.get(one.fair)
             if channel is not None:
                 channel.committed(one.pos, one.told)
+
+    def _transferred(self, conversation: UUID, source: Person | None) -> None:
+        """What was known for the moment only is over: whom typing reaches, and that the giver sees the buyer's presence (C9)."""
+        self.on_transfer(conversation)
+        if source is not None and source.id in self._accounts:
+            self.spawn(self.presences.recheck(source.id))
 
     def wake(self, accounts: Collection[UUID] = (), fairs: Collection[UUID] = ()) -> None:
         """Another process has appended to these streams: live sockets look into the log."""
@@ -248,3 +261,7 @@ class Hub:
         deadline = self._clock.monotonic() + over_s
         while self.sockets and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.05)
+
+
+def _nothing(_: UUID) -> None:
+    """Nobody wants to know."""

@@ -58,8 +58,10 @@ class Presences:
         caller = socket.caller
         self._sockets.setdefault(caller.account, {})[socket.number] = socket
         self._leaving.pop(caller.account, None)
-        if caller.exhibitor is not None and caller.may("receive_chats"):
-            self._receiving[caller.exhibitor].add(caller.account)
+        if caller.exhibitor is not None:
+            receives = caller.may("receive_chats")  # an account whose kind was changed may not any more
+            change = self._receiving[caller.exhibitor].add if receives else self._receiving[caller.exhibitor].discard
+            change(caller.account)
         self._touch(caller.account, caller.exhibitor)
 
     def detached(self, socket: Socket, now: float) -> None:
@@ -130,6 +132,13 @@ class Presences:
     def _socket(self, caller: Caller, context: Context) -> Socket | None:
         sockets = self._sockets.get(caller.account, {})
         return None if context.socket is None else sockets.get(context.socket)
+
+    async def recheck(self, account: UUID) -> None:
+        """The account sees less than it did: its sockets stop watching whom it may watch no more (C9)."""
+        for socket in list(self._sockets.get(account, {}).values()):
+            if before := socket.watching:
+                allowed = await self._watchable(socket.caller, before)
+                self._watch(socket, socket.watching - (before - allowed))
 
     def _reply(self, keys: Iterable[Key]) -> contacts.PresenceReply:
         return contacts.PresenceReply(states=tuple(_presence(key, self.state(key)) for key in sorted(keys)))

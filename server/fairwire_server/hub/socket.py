@@ -200,8 +200,9 @@ class Socket:
             if link.paused():
                 self._blocked = True
                 self._spawn(self._wait_for_reader())
-        if not queue and self._drained is not None and not self._drained.done():
+        if not queue and self._drained is not None:
             self._drained.set_result(None)
+            self._drained = None
 
     def _next_write(self) -> tuple[bytes, int]:
         """As many whole frames as make a good write."""
@@ -229,12 +230,10 @@ class Socket:
         """Return once the queue is empty. Raises `TimeoutError` when that takes too long (W12)."""
         if not self.queue:
             return
-        self._drained = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(self.limits.lagging_s):
-                await self._drained
-        finally:
-            self._drained = None
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(self.limits.lagging_s):
+            await asyncio.shield(self._drained)  # others may wait for the same
 
     # the end
 
@@ -250,9 +249,9 @@ class Socket:
     async def _close(self) -> None:
         assert self.closing is not None
         code, reason = self.closing
-        self.flush()
         self.metrics.sockets_closed[int(code)] += 1
         try:
+            self.flush()  # the client may have gone in this very turn
             async with asyncio.timeout(1.0 if self._blocked else 5.0):
                 await self.link.close(int(code), reason)
         except (TimeoutError, ConnectionError, OSError, RuntimeError):
