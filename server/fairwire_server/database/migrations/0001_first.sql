@@ -394,7 +394,8 @@ CREATE TABLE message_search (
     PRIMARY KEY (conversation_id, seq)
 );
 CREATE INDEX message_search_newest ON message_search (exhibitor_id, at DESC);
-CREATE INDEX message_search_tokens ON message_search USING gin (exhibitor_id, tokens);
+-- A short pending list: what a search reads besides the index, and how long the indexer is held up when it is merged.
+CREATE INDEX message_search_tokens ON message_search USING gin (exhibitor_id, tokens) WITH (gin_pending_list_limit = 512);
 
 CREATE TABLE search_progress (
     only_row boolean PRIMARY KEY DEFAULT true CONSTRAINT search_progress_one_row CHECK (only_row),
