@@ -14,7 +14,7 @@ from fairwire_protocol.models import AccountKind
 from fairwire_server.accounts.rules import Caller, Table, may_receive
 
 __all__ = [
-    "ROUTING", "Candidate", "Conversation", "RoutingStep", "check_may_write", "check_recall", "check_target",
+    "ROUTING", "Candidate", "Conversation", "RoutingStep", "check_may_open", "check_may_write", "check_recall", "check_target",
     "may_transfer", "normal_text", "route",
 ]  # fmt: skip
 
@@ -81,11 +81,20 @@ def normal_text(text: str, limit: int) -> str:
     text = unicodedata.normalize("NFC", text)
     if len(text) > limit:
         raise Refused("too_long", f"At most {limit} characters.", field="text", detail={"limit": limit})
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if "\0" in text or not _is_utf8(text):
         raise Refused("invalid", "The text holds a character that is none.", field="text")
     if not any(unicodedata.category(char)[0] not in "ZC" for char in text):
         raise Refused("empty_text", field="text")
     return text
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether no character is half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_may_write(caller: Caller, conversation: Conversation) -> None:
@@ -113,6 +122,14 @@ def check_may_write(caller: Caller, conversation: Conversation) -> None:
         raise Refused("silenced")
     if conversation.blocked_by_buyer or conversation.blocked_by_team:
         raise Refused("blocked")
+
+
+def check_may_open(caller: Caller) -> None:
+    """A3, C18: a complete buyer that is not silenced starts a chat; raises why not. Of the caller as its own transaction reads it."""
+    if not caller.complete:
+        raise Refused("profile_incomplete")
+    if caller.silenced:
+        raise Refused("silenced")
 
 
 def may_transfer(caller: Caller, conversation: Conversation) -> None:

@@ -86,7 +86,7 @@ class Sender:
         text_max: int,
         accepted: Callable[[Sequence[Accepted]], None],
         observe: Callable[[int, float], None],
-        lanes: int = 8,
+        lanes: int = 4,
     ) -> None:
         self._works = works
         self._store = store
@@ -111,7 +111,7 @@ class Sender:
             raise Unavailable(retry_after_ms=1000)
         lane.waiting.append(item)
         lane.wake.set()
-        return await asyncio.shield(item.outcome)
+        return await item.outcome  # cancelled, it takes no answer any more; the lane goes on
 
     def _item(self, caller: Caller, context: Context, request: SendMessage) -> _Item:
         if context.cid is None:
@@ -189,17 +189,16 @@ class Sender:
             self._observe(len(batch), self._works.clock.monotonic() - started)
 
     async def _commit(self, batch: Sequence[_Item]) -> None:
-        accepted: list[Accepted] = []
         async with self._works.begin() as work:
             locked = await self._store.lock(work.connection, [item.conversation for item in batch])
             facts = await self._facts(work, batch, locked)
             decided = _Decisions(self, work, locked, facts)
             for item in batch:
                 await decided.take(item)
+            # Before the events: then an answer and the event of the same message leave its socket in one write.
+            work.on_commit(decided.settle)
             await decided.posting.write(work)
-            accepted = decided.accepted
-        decided.settle()
-        self._accepted(accepted)
+        self._accepted(decided.accepted)
         self._answers.update(decided.answers)
         if len(self._homes) > HOMES:
             self._homes.clear()
@@ -231,6 +230,7 @@ class _Decisions:
         self._results: list[tuple[_Item, Sent | FairwireError]] = []
         self._own: dict[tuple[UUID, UUID], _Item] = {}
         self._twins: dict[tuple[UUID, UUID], list[_Item]] = defaultdict(list)
+        self._reading: dict[UUID, list[UUID]] = {}
 
     async def take(self, item: _Item) -> None:
         """Decide one message."""
@@ -312,15 +312,28 @@ class _Decisions:
             flagged=item.flagged,
             fingerprint=item.fingerprint,
         )
-        team = self._facts.team[conversation.exhibitor].values()
-        kinds = reading_kinds(caller.table)
-        readers = [account.id for account in team if account.kind in kinds and account.state == "active"]
         row = message_row(post, caller.name, self._work.now, image)
-        self.posting.say(locked, post, row, listeners_of(locked, readers), reader=caller.account)
+        self.posting.say(
+            locked,
+            post,
+            row,
+            listeners_of(locked, self._readers(caller, conversation.exhibitor)),
+            reader=caller.account,
+        )
         self._own[item.key] = item
         self._results.append((item, Sent(conversation=conversation.id, seq=post.seq, ts=self._now_ms)))
         if item.text is not None:
             self.accepted.append(Accepted(conversation.id, post.seq, conversation.exhibitor, item.text, self._now_ms))
+
+    def _readers(self, caller: Caller, exhibitor: UUID) -> list[UUID]:
+        """The exhibitor's accounts that read everything; worked out once a batch."""
+        readers = self._reading.get(exhibitor)
+        if readers is None:
+            kinds = reading_kinds(caller.table)
+            team = self._facts.team[exhibitor].values()
+            readers = [account.id for account in team if account.kind in kinds and account.state == "active"]
+            self._reading[exhibitor] = readers
+        return readers
 
     def settle(self) -> None:
         """After commit: everybody gets an answer."""
