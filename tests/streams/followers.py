@@ -88,8 +88,12 @@ class Follower:
         """Take the state that everything else is compared with from now on."""
         self.oldest = self.latest = await snapshot(self.node, self.crowd, self.name)
 
-    async def check(self, *, restarted: bool) -> None:
-        """Every way gives the state that the server gives now. `restarted`: the stream may have a new epoch, honestly (W6)."""
+    async def check(self, *, restarted: bool, gone: bool) -> None:
+        """Every way gives the state that the server gives now. `restarted`: the stream may have a new epoch, honestly (W6).
+
+        `gone`: the live client's session is over.
+        """
+        self.live = None if gone else self.live
         while True:
             now = milliseconds(self.node.clock.now())
             fresh = await snapshot(self.node, self.crowd, self.name, JSON)
@@ -110,9 +114,9 @@ class Follower:
                 state, pos = evolved(base, items, now, codec)
                 assert pos == top
                 same(state, fresh.state, now, f"{self.name}, {'replayed' if codec is MSGPACK else 'refilled'}")
-            if self.live is not None and not await self._caught_up(self.live, top):
-                continue
-            if self.live is not None and self.live.online:
+            if self.live is not None:
+                if not await self._caught_up(self.live, top):
+                    continue
                 same(self.live.state, fresh.state, now, f"{self.name}, live")
             self.latest = fresh
             self.compared += 1
@@ -141,11 +145,11 @@ class Follower:
         return int(row["pos"])
 
     async def _caught_up(self, live: fairwire.Client, top: int) -> bool:
-        """Wait for the live client; False when it is ahead already."""
-        async with asyncio.timeout(10):
-            while live.online and live.resume_point is not None and live.resume_point.account.pos < top:
+        """Wait for the live client, which may have to come back first; False when it is ahead already."""
+        async with asyncio.timeout(20):
+            while not live.online or live.resume_point is None or live.resume_point.account.pos < top:
                 await asyncio.sleep(0)
-        return not live.online or (live.resume_point is not None and live.resume_point.account.pos == top)
+        return live.resume_point.account.pos == top
 
 
 def same(state: State, fresh: State, now: int, who: str) -> None:

@@ -39,6 +39,8 @@ class World:
         self.offers: list[tuple[UUID, UUID]] = []
         self.away: set[str] = set()
         """Suspended or disabled."""
+        self.left: set[str] = set()
+        """Who ever was: their sessions are over, and so are the clients that had them."""
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.written = 0
@@ -210,7 +212,7 @@ class World:
         name = names[who % len(names)]
         back = name in self.away
         await self.call("organiser", "organiser.suspend", account=self.crowd.ids[name], suspended=not back)
-        await self._returned(name) if back else self.away.add(name)
+        await self._returned(name) if back else self._leaves(name)
         return True
 
     async def disable(self, who: int, to: int, _: int) -> bool:
@@ -218,7 +220,7 @@ class World:
         back = name in self.away
         extra = {} if back else {"handover_to": self.crowd.ids[heir]}
         await self.call("main", "team.update", account=self.crowd.ids[name], enabled=back, **extra)
-        await self._returned(name) if back else self.away.add(name)
+        await self._returned(name) if back else self._leaves(name)
         return True
 
     async def promote(self, who: int, kind: int, heir: int) -> bool:
@@ -229,6 +231,10 @@ class World:
         if name not in self.away:
             await self.crowd.refresh(name, self.caller(name).session)
         return True
+
+    def _leaves(self, name: str) -> None:
+        self.away.add(name)
+        self.left.add(name)
 
     async def _returned(self, name: str) -> None:
         self.away.discard(name)

@@ -82,11 +82,14 @@ LEFT JOIN customer base ON base.exhibitor_id = $1 AND base.buyer_id = a.id
 WHERE a.id = $2 AND a.fair_id = $3;
 
 -- name: buyer_watchers
--- Accounts of one exhibitor in whose lists a buyer stands, or that read everything.
+-- Accounts of one exhibitor in whose lists or offers a buyer stands, or that read everything; one that is suspended or
+-- disabled may come back to its stream, so it goes on (W5). $3 are the kinds that read everything, $4 those that read at all (A7).
 SELECT DISTINCT a.id FROM account a
-LEFT JOIN participant p ON p.account_id = a.id
-    AND p.conversation_id = (SELECT c.id FROM conversation c WHERE c.exhibitor_id = $1 AND c.buyer_id = $2)
-WHERE a.exhibitor_id = $1 AND a.state = 'active' AND (p.account_id IS NOT NULL OR a.kind = ANY ($3));
+LEFT JOIN conversation c ON c.exhibitor_id = $1 AND c.buyer_id = $2
+LEFT JOIN participant p ON p.account_id = a.id AND p.conversation_id = c.id
+LEFT JOIN transfer_offer o ON o.conversation_id = c.id AND o.outcome IS NULL AND a.id IN (o.from_id, o.to_id)
+WHERE a.exhibitor_id = $1 AND a.state <> 'removed'
+  AND (a.kind = ANY ($3) OR a.kind = ANY ($4) AND (p.account_id IS NOT NULL OR o.id IS NOT NULL));
 
 -- name: contacts_of_buyer
 -- Exhibitors that have a conversation with a buyer, with the accounts in whose lists it stands.
@@ -95,11 +98,11 @@ JOIN participant p ON p.conversation_id = c.id AND p.account_id <> c.buyer_id
 WHERE c.buyer_id = $1;
 
 -- name: watchers_of_colleague
--- Who shows a colleague's name: its team, and the buyers whose chats it holds.
-SELECT c.id FROM account a JOIN account c ON c.exhibitor_id = a.exhibitor_id AND c.state = 'active' AND c.id <> a.id
+-- Who shows a colleague's name: its team, and the buyers of the chats it holds or held, where its messages stand.
+SELECT c.id FROM account a JOIN account c ON c.exhibitor_id = a.exhibitor_id AND c.state <> 'removed' AND c.id <> a.id
 WHERE a.id = $1
 UNION
-SELECT buyer_id FROM conversation WHERE holder_id = $1;
+SELECT c.buyer_id FROM participant p JOIN conversation c ON c.id = p.conversation_id WHERE p.account_id = $1;
 
 -- name: snapshot_recent
 -- Part of the first state: the recent list (W5). $2 is the fair, $3 the list's length.

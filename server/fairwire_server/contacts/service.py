@@ -11,7 +11,7 @@ from fairwire_protocol.events import AccountEvent, ContactChanged, ContactMarked
 from fairwire_protocol.operations import Empty, Request, contacts
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.commands import Commands
-from fairwire_server.accounts.rules import Caller, reading_kinds
+from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.rules import Sight, check_pin, check_star, check_visible, in_order
 from fairwire_server.contacts.store import ContactStore
@@ -118,9 +118,7 @@ class Contacts:
             added = await self._store.add_customer(work.connection, exhibitor, request.buyer, caller.account, work.now)
             reply = await self._visible_card(work, caller, request.buyer)
             if added:
-                watchers = await self._store.buyer_watchers(
-                    work.connection, exhibitor, request.buyer, reading_kinds(caller.table)
-                )
+                watchers = await self._store.buyer_watchers(work.connection, exhibitor, request.buyer, caller.table)
                 event = ContactChanged(contact=reply.contact)
                 await self._streams.announce(work, [(account, event) for account in watchers])
             return reply
@@ -145,19 +143,19 @@ class Contacts:
     async def buyer_events(self, work: Work, buyer: UUID) -> list[tuple[UUID, AccountEvent]]:
         """A buyer's own data changed: what to tell every account in whose lists it stands, as each exhibitor may see it (K2)."""
         fair, differences = await self._store.fair_of(work.connection, buyer)
-        kinds = reading_kinds(capabilities_of(differences))
+        table = capabilities_of(differences)
         pairs = await self._store.contacts_of_buyer(work.connection, buyer)
         events: list[tuple[UUID, AccountEvent]] = []
         for exhibitor in sorted({exhibitor for exhibitor, _ in pairs}):
             found = await self._store.buyer_card(work.connection, exhibitor, buyer, fair, buyer)
             if found is not None:
-                watchers = await self._store.buyer_watchers(work.connection, exhibitor, buyer, kinds)
+                watchers = await self._store.buyer_watchers(work.connection, exhibitor, buyer, table)
                 event = ContactChanged(contact=found[0])
                 events.extend((account, event) for account in watchers)
         return events
 
     async def colleague_audience(self, work: Work, account: UUID) -> list[UUID]:
-        """Who shows this exhibitor account's name: its team, and the buyers whose chats it holds."""
+        """Who shows this exhibitor account's name: its team, and the buyers whose chats it holds or held."""
         return await self._store.watchers_of_colleague(work.connection, account)
 
     async def watchable(self, caller: Caller, subjects: Collection[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
