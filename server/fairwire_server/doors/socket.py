@@ -137,6 +137,8 @@ class SocketDoor:
         connection = _Connection(self, request, response, codec)
         try:
             await connection.run()
+        except ConnectionError:
+            pass  # gone while aiohttp answered its ping
         finally:
             await connection.end()
         return response

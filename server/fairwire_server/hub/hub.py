@@ -130,7 +130,7 @@ class Hub:
             if not channel.sockets:
                 channel.shut()
                 del channels[key]
-        socket.live = False
+        socket.gone()
         self.presences.detached(socket, self._clock.monotonic())
 
     def _channel(self, channels: dict[UUID, Channel], stream: Any, key: UUID) -> Channel:

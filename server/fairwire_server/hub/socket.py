@@ -224,11 +224,11 @@ class Socket:
         except (ConnectionError, OSError):
             return  # the reader's loop notices and detaches
         self._blocked = False
-        self.flush()
+        self._dirty(self)  # the hub's turn writes, and bears a client that has just gone
 
     async def drained(self) -> None:
         """Return once the queue is empty. Raises `TimeoutError` when that takes too long (W12)."""
-        if not self.queue:
+        if not self.queue or self.closing is not None:
             return
         if self._drained is None:
             self._drained = asyncio.get_running_loop().create_future()
@@ -245,6 +245,15 @@ class Socket:
         self.closing = (code, reason)
         self.live = False
         self._spawn(self._close())
+
+    def gone(self) -> None:
+        """The connection has ended: nothing is queued any more, and nobody waits for a reader that is not there."""
+        self.live = False
+        if self.closing is None:
+            self.closing = (Close.GOING_AWAY, "the client has gone")
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
 
     async def _close(self) -> None:
         assert self.closing is not None
