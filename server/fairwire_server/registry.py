@@ -28,24 +28,21 @@ UploadHandler = Callable[[Caller, Context, RequestT, bytes], Awaitable[ReplyT]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allow:
-    """Who may call: kinds of account, a capability that exhibitor accounts need, and whether a buyer must be complete (A3, A7)."""
+    """Who may call: kinds of account, and a capability that exhibitor accounts need (A7).
+
+    What changes without the caller's sockets being closed, such as completeness (A3) or silence (C18), is decided by the handler, of
+    the account as its transaction reads it.
+    """
 
     kinds: frozenset[AccountKind]
     capability: Capability | None = None
-    complete: bool = False
-    silenced: bool = True
-    """Whether a silenced account still may (C18)."""
 
     def check(self, caller: Caller) -> None:
-        """Raises `forbidden`, `profile_incomplete` or `silenced`."""
+        """Raises `forbidden`."""
         if caller.kind not in self.kinds:
             raise Refused("forbidden")
         if self.capability is not None and caller.kind in TEAM_KINDS and not caller.may(self.capability):
             raise Refused("forbidden")
-        if self.complete and not caller.complete:
-            raise Refused("profile_incomplete")
-        if not self.silenced and caller.silenced:
-            raise Refused("silenced")
 
 
 _ALL: frozenset[AccountKind] = frozenset({"organiser", "main", "manager", "business", "exhibit", "buyer"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -90,26 +91,29 @@ async def test_a_stopping_node_says_bye_with_spread_delays_and_takes_nobody_new_
 ) -> None:
     async with running_node(database_url, tmp_path) as running:
         ground = running.ground
-        peers = []
-        opened = [peer(running.url, ground["buyer"].token, device=str(number)) for number in range(10)]
-        opened += [peer(running.url, ground["main"].token, device=str(number)) for number in range(10)]
-        for one in opened:
-            peers.append(await one.__aenter__())
-        conversation = await chat(running, peers[0])
-        last = {"t": "call", "cid": str(uuid4()), "op": "chat.send"}
-        await peers[0].send(last | {"args": {"conversation": conversation, "text": "on its way"}})
-        await peers[0].wait(t="reply", cid=last["cid"])
-        await running.node.ground.hub.drain(1.0)
-        delays = []
-        for one in peers:
-            assert await one.closed() == 4000
-            bye = await one.wait(t="bye")
-            assert bye["code"] == 4000
-            delays.append(bye["retry_after_ms"])
-        assert len(set(delays)) == len(delays), "they would all come back at once"
-        assert max(delays) <= 30_000
-        async with raw(running) as late:
-            frames, code = await late.end()
-            assert (frames, code) == ([], 4000)
-        for one in opened:
-            await one.__aexit__(None, None, None)
+        async with AsyncExitStack() as stack:
+            peers = [
+                await stack.enter_async_context(peer(running.url, ground[who].token, device=str(number)))
+                for who in ("buyer", "main")
+                for number in range(10)
+            ]
+            await says_bye(running, peers)
+
+
+async def says_bye(running: Running, peers: list[Peer]) -> None:
+    conversation = await chat(running, peers[0])
+    last = {"t": "call", "cid": str(uuid4()), "op": "chat.send"}
+    await peers[0].send(last | {"args": {"conversation": conversation, "text": "on its way"}})
+    await peers[0].wait(t="reply", cid=last["cid"])
+    await running.node.ground.hub.drain(1.0)
+    delays = []
+    for one in peers:
+        assert await one.closed() == 4000
+        bye = await one.wait(t="bye")
+        assert bye["code"] == 4000
+        delays.append(bye["retry_after_ms"])
+    assert len(set(delays)) == len(delays), "they would all come back at once"
+    assert max(delays) <= 30_000
+    async with raw(running) as late:
+        frames, code = await late.end()
+        assert (frames, code) == ([], 4000)

@@ -15,8 +15,8 @@ from uuid import UUID
 from fairwire_protocol.models import AccountKind
 
 __all__ = [
-    "CAPABILITIES", "DEFAULT", "TEAM_KINDS", "Caller", "Capability", "Scope", "Table", "effective_table", "may_receive",
-    "reading_kinds",
+    "CAPABILITIES", "DEFAULT", "TEAM_KINDS", "Caller", "Capability", "Scope", "Table", "effective_table",
+    "kinds_with_history", "may_receive", "reading_kinds",
 ]  # fmt: skip
 
 Scope = Literal["no", "yes", "own", "team", "all"]
@@ -113,6 +113,11 @@ class Caller:
 def reading_kinds(table: Table) -> list[str]:
     """Kinds of exhibitor account whose streams carry every chat of the exhibitor (W3)."""
     return [kind for kind, row in table.items() if row.get("read_history") in {"all", "team"}]
+
+
+def kinds_with_history(table: Table) -> list[str]:
+    """Kinds of exhibitor account that read any chats at all: to the others nothing of a chat goes, even of one they once held."""
+    return [kind for kind, row in table.items() if row.get("read_history", "no") != "no"]
 
 
 def may_receive(kind: AccountKind, state: str, table: Table) -> bool:

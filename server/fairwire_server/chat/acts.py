@@ -12,7 +12,7 @@ from fairwire_protocol.operations import Empty
 from fairwire_protocol.operations import chat as operations
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.commands import Commands
-from fairwire_server.accounts.rules import Caller, reading_kinds
+from fairwire_server.accounts.rules import Caller, kinds_with_history, reading_kinds
 from fairwire_server.chat.reading import readable_end
 from fairwire_server.chat.records import Locked
 from fairwire_server.chat.rules import check_recall, may_transfer
@@ -161,9 +161,10 @@ class Acts:
         audience.update(await self._reading_accounts(work, conversation.fair, conversation.exhibitor))
         if seq is not None:
             rows = await self._store.fetch(work.connection, "participants", conversation.id)
-            audience.update(
-                row["account_id"] for row in rows if row["readable_to"] is None or row["readable_to"] >= seq
-            )
+            former = {row["account_id"] for row in rows if row["readable_to"] is not None and row["readable_to"] >= seq}
+            kinds = kinds_with_history(caller.table)
+            team = await self._store.team(work.connection, conversation.exhibitor)
+            audience.update(fact.id for fact in team.values() if fact.id in former and fact.kind in kinds)
         return audience
 
     async def _tell(self, work: Work, locked: Locked, told: Told, audience: set[UUID]) -> None:

@@ -16,7 +16,7 @@ from fairwire_server.accounts.rules import Caller, reading_kinds
 from fairwire_server.chat.posting import Posting, listeners_of, message_row
 from fairwire_server.chat.records import Locked, Post, TeamFact
 from fairwire_server.chat.routing import Routing
-from fairwire_server.chat.rules import check_may_write
+from fairwire_server.chat.rules import check_may_open, check_may_write
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.context import Context
@@ -49,6 +49,7 @@ class Opening:
         """The conversation with an exhibitor, created if there is none; an exhibit's card counts as the buyer's message."""
 
         async def apply(work: Work, caller: Caller) -> operations.ConversationReply:
+            check_may_open(caller)
             row = await self._store.row(
                 work.connection, "exhibitor_for_chat", request.exhibitor, caller.fair, request.exhibit
             )

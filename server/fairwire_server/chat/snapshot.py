@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -45,11 +46,22 @@ def chat_parts() -> list[Part]:
     chat = load_queries("fairwire_server.chat")
     return [
         Part("me", accounts["snapshot_account"], _me),
-        Part("entries", contacts["snapshot_recent"], _entries),
-        Part("starred", contacts["snapshot_starred"], _starred),
-        Part("messages", chat["snapshot_messages"], _messages),
-        Part("offers", chat["snapshot_offers"], _offers),
+        Part("entries", contacts["snapshot_recent"], _of_readers(_entries)),
+        Part("starred", contacts["snapshot_starred"], _of_readers(_starred)),
+        Part("messages", chat["snapshot_messages"], _of_readers(_messages)),
+        Part("offers", chat["snapshot_offers"], _of_readers(_offers)),
     ]
+
+
+def _of_readers(
+    decode: Callable[[Sequence[str], Caller], tuple[Any, ...]],
+) -> Callable[[Sequence[str], Caller], tuple[Any, ...]]:
+    """Nothing for an account that reads no chats (A7), although it may have held some when it was of another type."""
+
+    def decoded(rows: Sequence[str], caller: Caller) -> tuple[Any, ...]:
+        return decode(rows, caller) if caller.side == "buyer" or caller.may("read_history") else ()
+
+    return decoded
 
 
 def _me(rows: Sequence[str], _: Caller) -> Account:

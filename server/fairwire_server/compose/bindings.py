@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # node.py builds them and calls `bind`
 
 __all__ = ["bind"]
 
-COMPLETE_BUYERS: Final = replace(BUYERS, complete=True, silenced=False)
 PARTIES: Final = Allow(kinds=BUYERS.kinds | TEAM.kinds)
 READERS: Final = replace(PARTIES, capability="read_history")
 VIEWERS: Final = replace(READERS, kinds=READERS.kinds | ORGANISERS.kinds)  # an organiser sees reported images (A4)
@@ -90,7 +89,7 @@ def _organiser(registry: Registry, to: Services) -> None:
 
 
 def _chat(registry: Registry, to: Services) -> None:
-    registry.bind(chat.OPEN, COMPLETE_BUYERS, to.opening.open)
+    registry.bind(chat.OPEN, BUYERS, to.opening.open)
     registry.bind(chat.SEND, WRITERS, to.sender.send)
     registry.bind(chat.SHOW, READERS, to.reading.show)
     registry.bind(chat.HISTORY, READERS, to.reading.history)

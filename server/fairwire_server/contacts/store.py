@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from fairwire_protocol.models import BuyerCard, Entry
-from fairwire_server.accounts.rules import Caller
+from fairwire_server.accounts.rules import Caller, Table, kinds_with_history, reading_kinds
 from fairwire_server.contacts.entries import BuyerRow, decode_entry
 from fairwire_server.contacts.rules import Sight
 from fairwire_server.database.pool import Connection
@@ -86,11 +86,11 @@ class ContactStore:
             return None
         return msgspec.json.decode(row["card"], type=BuyerRow).card(), row
 
-    async def buyer_watchers(
-        self, connection: Connection, exhibitor: UUID, buyer: UUID, kinds_that_read_all: Sequence[str]
-    ) -> list[UUID]:
-        """Accounts of the exhibitor that see the buyer."""
-        rows = await connection.fetch(self._sql["buyer_watchers"], exhibitor, buyer, list(kinds_that_read_all))
+    async def buyer_watchers(self, connection: Connection, exhibitor: UUID, buyer: UUID, table: Table) -> list[UUID]:
+        """Accounts of the exhibitor that see the buyer, by its fair's capability table."""
+        rows = await connection.fetch(
+            self._sql["buyer_watchers"], exhibitor, buyer, reading_kinds(table), kinds_with_history(table)
+        )
         return [row["id"] for row in rows]
 
     async def contacts_of_buyer(self, connection: Connection, buyer: UUID) -> list[tuple[UUID, UUID]]:
