@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fairwire_server.observe import Metrics, exposition
+from fairwire_server.observe import exposition
 from fairwire_server.settings import markdown_table
+from tests.harness.node import Running
 
 PAGE = (Path(__file__).parents[2] / "docs/operating.md").read_text("utf-8")
 
@@ -17,8 +18,8 @@ def test_the_settings_table_is_the_codes() -> None:
     assert table.strip() == markdown_table().strip()
 
 
-def test_every_metric_named_exists() -> None:
+async def test_every_metric_named_exists(running: Running) -> None:
     named = set(re.findall(r"`(fairwire_\w+)`", PAGE)) - {"fairwire_server"}
-    shown = exposition(Metrics()).decode()
+    shown = exposition(running.node.metrics).decode()
     assert named
     assert not {name for name in named if not re.search(rf"^# TYPE {name}(_total)? ", shown, re.MULTILINE)}
