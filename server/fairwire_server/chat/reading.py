@@ -60,7 +60,7 @@ class Reading:
         async with self._works.read() as work:
             sight = await self.sight(work, caller, request.conversation)
             end = readable_end(caller, sight)
-            around = request.around
+            around = None if request.around is None else min(request.around, end)
             if request.since is not None:
                 since = _moment(request.since)
                 first: int | None = await self._store.value(
@@ -84,7 +84,7 @@ class Reading:
         )
         more = len(rows) > request.limit
         messages = _rendered(rows[: request.limit], caller)
-        before = bool(messages) and messages[0].seq > 1
+        before = messages[0].seq > 1 if messages else min(after, end) > 0
         return operations.HistoryPage(messages=messages, more_before=before, more_after=more)
 
     async def _backwards(
@@ -96,7 +96,7 @@ class Reading:
         )
         more = len(rows) > request.limit
         messages = _rendered(rows[: request.limit][::-1], caller)
-        after = bool(messages) and messages[-1].seq < end
+        after = messages[-1].seq < end if messages else end > 0
         return operations.HistoryPage(messages=messages, more_before=more, more_after=after)
 
     async def list(self, caller: Caller, _: Context, request: operations.ListChats) -> operations.ChatList:
