@@ -1,5 +1,6 @@
 -- name: lock_conversations
--- Locks by ascending id, so that two transactions never wait for each other in a ring. The positions of the buyer's and the
+-- Locks by ascending id, so that two transactions never wait for each other in a ring; not against rows that only refer to them,
+-- which a mark does that already holds its stream (K4). The positions of the buyer's and the
 -- holder's newest message tell whether the conversation may have left their recent lists (K1, W5).
 SELECT c.id, c.fair_id, c.exhibitor_id, c.buyer_id, c.holder_id, c.last_seq, c.open, c.opened_at, c.unanswered_since,
        c.waiting_since, c.blocked_by_buyer, c.blocked_by_team,
@@ -9,7 +10,7 @@ LEFT JOIN participant b ON b.conversation_id = c.id AND b.account_id = c.buyer_i
 LEFT JOIN participant h ON h.conversation_id = c.id AND h.account_id = c.holder_id
 WHERE c.id = ANY ($1::uuid[])
 ORDER BY c.id
-FOR UPDATE OF c;
+FOR NO KEY UPDATE OF c;
 
 -- name: team
 -- An exhibitor's accounts, with names for what is said about them.
@@ -156,6 +157,18 @@ UPDATE message SET recalled_at = $3, text = NULL, image_id = NULL WHERE conversa
 -- name: participants
 -- Everybody who holds or held a conversation, and its buyer.
 SELECT account_id, readable_to, read_seq, received_seq FROM participant WHERE conversation_id = $1;
+
+-- name: lock_risen
+-- The chats in which one of these markers rises, locked before anything else of theirs, as for a message: whoever writes takes
+-- conversations, participants and streams in this order.
+SELECT c.id FROM conversation c
+WHERE c.id IN (
+    SELECT n.conversation_id
+    FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) AS n (conversation_id, account_id, read_seq, received_seq)
+    JOIN participant p ON p.conversation_id = n.conversation_id AND p.account_id = n.account_id
+    WHERE n.read_seq > p.read_seq OR n.received_seq > p.received_seq)
+ORDER BY c.id
+FOR NO KEY UPDATE OF c;
 
 -- name: move_markers
 -- Receipts move forward only (W9); answers those that did, with what the buyer sees of the team before and after.

@@ -32,7 +32,7 @@ __all__ = ["Receipts"]
 Key = tuple[UUID, UUID]
 TICK_S: Final = 0.05
 SPACING_S: Final = 1.0
-BATCH: Final = 500
+BATCH: Final = 128  # as many as a batch of messages: their chats are locked meanwhile
 PENDING_MAX: Final = 100_000
 
 
@@ -90,7 +90,7 @@ class Receipts:
         """Write what is due: what was not written within the last second. Who waits for a failed one is told; clients retry."""
         now = self._works.clock.monotonic()
         self._written = {key: at for key, at in self._written.items() if at > now - SPACING_S}
-        keys = [key for key in sorted(self._pending) if key not in self._written][:BATCH]
+        keys = [key for key in self._pending if key not in self._written][:BATCH]  # who has waited longest first
         if not keys:
             return
         batch = {key: self._pending.pop(key) for key in keys}
@@ -111,15 +111,16 @@ class Receipts:
 
     async def write(self, batch: Mapping[Key, tuple[int, int]]) -> None:
         """Move the markers that rise, and tell whoever sees them."""
+        markers = (
+            [conversation for conversation, _ in batch],
+            [account for _, account in batch],
+            [read for read, _ in batch.values()],
+            [received for _, received in batch.values()],
+        )
         async with self._works.begin() as work:
-            rows = await self._store.fetch(
-                work.connection,
-                "move_markers",
-                [conversation for conversation, _ in batch],
-                [account for _, account in batch],
-                [read for read, _ in batch.values()],
-                [received for _, received in batch.values()],
-            )
+            if not await self._store.fetch(work.connection, "lock_risen", *markers):
+                return
+            rows = await self._store.fetch(work.connection, "move_markers", *markers)
             await self._streams.append(work, [draft for row in rows for draft in marker_drafts(row)])
 
 
