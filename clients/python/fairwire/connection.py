@@ -28,7 +28,7 @@ __all__ = ["Connection", "Ended", "open_socket"]
 OPEN_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 60.0
 """Before `welcome` says how often to expect a beat."""
-FRAME_LIMIT: Final = 1 << 20
+FRAME_LIMIT: Final = 8 << 20
 ABNORMAL: Final = 1006
 BURST: Final = 64
 """Frames taken before the writer gets its turn; a replay would otherwise go unacknowledged to its end."""

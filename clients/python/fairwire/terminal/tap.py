@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 __all__ = ["tap"]
 
-FRAME_LIMIT: Final = 1 << 20
+FRAME_LIMIT: Final = 8 << 20
 
 
 async def tap(url: str, token: str, codec: str, device: str, say: Callable[[str], None] = click.echo) -> int:
