@@ -158,10 +158,22 @@ UPDATE message SET recalled_at = $3, text = NULL, image_id = NULL WHERE conversa
 -- Everybody who holds or held a conversation, and its buyer.
 SELECT account_id, readable_to, read_seq, received_seq FROM participant WHERE conversation_id = $1;
 
+-- name: lock_risen_free
+-- The chats in which one of these markers rises; locked, unless a message is just being written there. They are locked before
+-- anything else of theirs, as for a message: whoever writes takes conversations, participants and streams in this order.
+WITH risen AS MATERIALIZED (
+    SELECT DISTINCT n.conversation_id AS id
+    FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) AS n (conversation_id, account_id, read_seq, received_seq)
+    JOIN participant p ON p.conversation_id = n.conversation_id AND p.account_id = n.account_id
+    WHERE n.read_seq > p.read_seq OR n.received_seq > p.received_seq
+), free AS MATERIALIZED (
+    SELECT c.id FROM conversation c JOIN risen ON risen.id = c.id FOR NO KEY UPDATE OF c SKIP LOCKED
+)
+SELECT risen.id, free.id IS NOT NULL AS locked FROM risen LEFT JOIN free ON free.id = risen.id;
+
 -- name: lock_risen
--- The chats in which one of these markers rises, locked before anything else of theirs, as for a message: whoever writes takes
--- conversations, participants and streams in this order.
-SELECT c.id FROM conversation c
+-- As lock_risen_free, waiting for each.
+SELECT c.id, true AS locked FROM conversation c
 WHERE c.id IN (
     SELECT n.conversation_id
     FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) AS n (conversation_id, account_id, read_seq, received_seq)
@@ -262,7 +274,7 @@ SELECT capabilities FROM fair WHERE id = $1;
 
 -- name: snapshot_messages
 -- Part of the first state: the newest messages of the newest open chats (W5). $4 chats, $5 messages of each.
-SELECT row_to_json(m)
+SELECT message_array(m::message_full)
 FROM (SELECT c.id FROM participant p JOIN conversation c ON c.id = p.conversation_id
       WHERE p.account_id = $1 AND p.readable_to IS NULL AND p.last_pos > 0 AND c.open
       ORDER BY p.last_pos DESC LIMIT $4) chats

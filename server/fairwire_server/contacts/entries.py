@@ -29,7 +29,7 @@ from fairwire_server.streams.messages import MessageRow, render_message
 __all__ = ["BuyerRow", "EntryRow", "decode_entry", "entry"]
 
 
-class BuyerDetailsRow(msgspec.Struct, frozen=True):
+class BuyerDetailsRow(msgspec.Struct, frozen=True, array_like=True):
     """A buyer's basic data; only there when the buyer is in the base."""
 
     email: str | None
@@ -39,7 +39,7 @@ class BuyerDetailsRow(msgspec.Struct, frozen=True):
     profile: dict[str, str]
 
 
-class BuyerRow(msgspec.Struct, frozen=True):
+class BuyerRow(msgspec.Struct, frozen=True, array_like=True):
     """A buyer as the exhibitor's side sees it."""
 
     id: UUID
@@ -64,7 +64,7 @@ class BuyerRow(msgspec.Struct, frozen=True):
         )
 
 
-class ExhibitorRow(msgspec.Struct, frozen=True):
+class ExhibitorRow(msgspec.Struct, frozen=True, array_like=True):
     """An exhibitor as buyers see it."""
 
     id: UUID
@@ -77,7 +77,7 @@ class ExhibitorRow(msgspec.Struct, frozen=True):
     sections: tuple[str, ...]
 
 
-class MarkerRow(msgspec.Struct, frozen=True):
+class MarkerRow(msgspec.Struct, frozen=True, array_like=True):
     """Another participant's receipts."""
 
     account: UUID
@@ -86,7 +86,7 @@ class MarkerRow(msgspec.Struct, frozen=True):
     read: int
 
 
-class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
+class EntryRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What `entry_rows` gives."""
 
     conversation: UUID

@@ -24,15 +24,15 @@ WHERE k.account_id = $1 AND k.starred_at IS NOT NULL;
 -- Conversations the account has starred.
 SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL;
 
--- name: view_of
--- What decides whether an account may see and mark a conversation (C9, K3).
-SELECT c.id, c.fair_id, c.exhibitor_id, c.buyer_id, c.holder_id, c.last_seq, p.account_id IS NOT NULL AS participates,
+-- name: views_of
+-- What decides whether accounts may see and mark conversations (C9, K3), pair by pair.
+SELECT n.account_id AS viewer, c.id, c.fair_id, c.exhibitor_id, c.buyer_id, c.holder_id, c.last_seq, p.account_id IS NOT NULL AS participates,
        p.readable_to, p.last_pos, k.pinned_at, k.starred_at,
        EXISTS (SELECT 1 FROM customer b WHERE b.exhibitor_id = c.exhibitor_id AND b.buyer_id = c.buyer_id) AS in_base
-FROM conversation c
-LEFT JOIN participant p ON p.conversation_id = c.id AND p.account_id = $1
-LEFT JOIN contact_mark k ON k.conversation_id = c.id AND k.account_id = $1
-WHERE c.id = $2;
+FROM unnest($1::uuid[], $2::uuid[]) AS n (account_id, conversation_id)
+JOIN conversation c ON c.id = n.conversation_id
+LEFT JOIN participant p ON p.conversation_id = c.id AND p.account_id = n.account_id
+LEFT JOIN contact_mark k ON k.conversation_id = c.id AND k.account_id = n.account_id;
 
 -- name: lock_marks
 -- One account's marks change one after the other, so that the limit on pins holds (K4).
@@ -68,11 +68,9 @@ ON CONFLICT (exhibitor_id, buyer_id) DO NOTHING RETURNING true;
 
 -- name: buyer_card
 -- A buyer as one exhibitor's account sees it, and whether it may: own scope needs a conversation it holds or held.
-SELECT json_build_object('id', a.id, 'name', a.name, 'country', b.country, 'interests', b.interests, 'avatar', b.avatar,
-           'in_base', base.buyer_id IS NOT NULL,
-           'details', CASE WHEN base.buyer_id IS NOT NULL THEN json_build_object('email', a.email, 'mobile', a.mobile,
-               'role', b.role, 'profile', b.profile,
-               'company', (SELECT name FROM buyer_company WHERE id = b.company_id)) END) AS card,
+SELECT json_build_array(a.id, a.name, b.country, b.interests, b.avatar, base.buyer_id IS NOT NULL,
+           CASE WHEN base.buyer_id IS NOT NULL THEN json_build_array(a.email, a.mobile, b.role,
+               (SELECT name FROM buyer_company WHERE id = b.company_id), b.profile) END) AS card,
        EXISTS (SELECT 1 FROM conversation c WHERE c.exhibitor_id = $1 AND c.buyer_id = a.id) AS known,
        EXISTS (SELECT 1 FROM conversation c JOIN participant p ON p.conversation_id = c.id AND p.account_id = $4
                WHERE c.exhibitor_id = $1 AND c.buyer_id = a.id) AS own,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -43,8 +43,15 @@ class ContactStore:
 
     async def view_of(self, connection: Connection, account: UUID, conversation: UUID) -> Sight | None:
         """What decides whether the account may see and mark the conversation."""
-        row = await connection.fetchrow(self._sql["view_of"], account, conversation)
-        return None if row is None else _sight(row)
+        return (await self.views_of(connection, [(account, conversation)])).get((account, conversation))
+
+    async def views_of(
+        self, connection: Connection, pairs: Collection[tuple[UUID, UUID]]
+    ) -> dict[tuple[UUID, UUID], Sight]:
+        """`view_of` for many (account, conversation) at once; conversations that do not exist are left out."""
+        accounts, conversations = [account for account, _ in pairs], [conversation for _, conversation in pairs]
+        rows = await connection.fetch(self._sql["views_of"], accounts, conversations)
+        return {(row["viewer"], row["id"]): _sight(row) for row in rows}
 
     async def lock_marks(self, connection: Connection, account: UUID) -> None:
         """Serialise changes of one account's marks."""

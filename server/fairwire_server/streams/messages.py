@@ -28,8 +28,8 @@ class TransferDetail(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class MessageRow(msgspec.Struct, frozen=True):
-    """A row of `message_full`."""
+class MessageRow(msgspec.Struct, frozen=True, array_like=True):
+    """A row of `message_full`; the order is `message_array`'s."""
 
     conversation_id: UUID
     seq: int

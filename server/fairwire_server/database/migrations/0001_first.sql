@@ -344,36 +344,37 @@ FROM message m
 LEFT JOIN account a ON a.id = m.sender_id
 LEFT JOIN image i ON i.id = m.image_id;
 
--- Entries of the recent list for one viewer, as JSON that contacts/entries.py turns into what the viewer may see (K1, K2, C9).
+-- A message as a JSON array, in the order of `MessageRow` (streams/messages.py). Arrays, here and below: names of fields would be half
+-- of what travels, and cost as much to write and read.
+CREATE FUNCTION message_array(m message_full) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_array(m.conversation_id, m.seq, m.kind, m.side, m.sender_id, m.sender_name, m.text, m.detail, m.message_at,
+        m.recalled_at, m.cid, m.image_id, m.image_kind, m.width, m.height, m.bytes)
+$$;
+
+-- Entries of the recent list for one viewer, as JSON arrays (`EntryRow`) that contacts/entries.py turns into what the viewer may see (K1, K2, C9).
 -- One place, because the snapshot, lists, search and events must agree to the letter (W5).
 CREATE FUNCTION entry_rows(viewer uuid, conversations uuid[]) RETURNS SETOF json
 LANGUAGE sql STABLE AS $$
-    SELECT json_build_object(
-        'conversation', c.id, 'last_seq', c.last_seq, 'open', c.open, 'waiting_since', c.waiting_since,
-        'blocked_by_buyer', c.blocked_by_buyer, 'blocked_by_team', c.blocked_by_team,
-        'holder_id', c.holder_id, 'holder_name', h.name,
-        'participates', p.account_id IS NOT NULL, 'at', coalesce(p.last_pos, 0),
-        'read', coalesce(p.read_seq, 0), 'received', coalesce(p.received_seq, 0), 'readable_to', p.readable_to,
-        'pinned_at', k.pinned_at, 'starred', k.starred_at IS NOT NULL,
-        'last', (SELECT row_to_json(m) FROM message_full m
-                 WHERE m.conversation_id = c.id AND m.seq = coalesce(p.readable_to, c.last_seq)),
-        'markers', (SELECT coalesce(json_agg(json_build_object(
-                        'account', o.account_id, 'received', o.received_seq, 'read', o.read_seq,
-                        'side', CASE WHEN o.account_id = c.buyer_id THEN 'buyer' ELSE 'team' END)), '[]')
-                    FROM participant o
-                    WHERE o.conversation_id = c.id AND o.account_id <> viewer AND o.received_seq > 0),
-        'exhibitor', CASE WHEN c.buyer_id = viewer THEN (
-            SELECT json_build_object('id', e.id, 'name_zh', e.name_zh, 'name_en', e.name_en, 'vip', e.vip, 'brand', e.brand,
-                'domicile', e.domicile, 'answer_seconds', NULL, -- C5: it moves by itself; exhibitors.show tells it
-                'sections', (SELECT coalesce(json_agg(s.section_id ORDER BY s.section_id), '[]')
-                             FROM exhibitor_section s WHERE s.exhibitor_id = e.id))
+    SELECT json_build_array(
+        c.id, c.last_seq, c.open, c.waiting_since, c.blocked_by_buyer, c.blocked_by_team, c.holder_id, h.name,
+        p.account_id IS NOT NULL, coalesce(p.last_pos, 0), coalesce(p.read_seq, 0), coalesce(p.received_seq, 0), p.readable_to,
+        k.pinned_at, k.starred_at IS NOT NULL,
+        (SELECT message_array(m) FROM message_full m
+         WHERE m.conversation_id = c.id AND m.seq = coalesce(p.readable_to, c.last_seq)),
+        (SELECT coalesce(json_agg(json_build_array(
+                    o.account_id, CASE WHEN o.account_id = c.buyer_id THEN 'buyer' ELSE 'team' END, o.received_seq, o.read_seq)), '[]')
+         FROM participant o
+         WHERE o.conversation_id = c.id AND o.account_id <> viewer AND o.received_seq > 0),
+        CASE WHEN c.buyer_id = viewer THEN (
+            SELECT json_build_array(e.id, e.name_zh, e.name_en, e.vip, e.brand, e.domicile,
+                NULL, -- C5: the time to answer moves by itself; exhibitors.show tells it
+                (SELECT coalesce(json_agg(s.section_id ORDER BY s.section_id), '[]')
+                 FROM exhibitor_section s WHERE s.exhibitor_id = e.id))
             FROM exhibitor e WHERE e.id = c.exhibitor_id) END,
-        'buyer', CASE WHEN c.buyer_id <> viewer THEN (
-            SELECT json_build_object('id', a.id, 'name', a.name, 'country', b.country, 'interests', b.interests,
-                'avatar', b.avatar, 'in_base', base.buyer_id IS NOT NULL,
-                'details', CASE WHEN base.buyer_id IS NOT NULL THEN json_build_object('email', a.email, 'mobile', a.mobile,
-                    'role', b.role, 'profile', b.profile,
-                    'company', (SELECT name FROM buyer_company WHERE id = b.company_id)) END)
+        CASE WHEN c.buyer_id <> viewer THEN (
+            SELECT json_build_array(a.id, a.name, b.country, b.interests, b.avatar, base.buyer_id IS NOT NULL,
+                CASE WHEN base.buyer_id IS NOT NULL THEN json_build_array(a.email, a.mobile, b.role,
+                    (SELECT name FROM buyer_company WHERE id = b.company_id), b.profile) END)
             FROM account a JOIN buyer b ON b.account_id = a.id
             LEFT JOIN customer base ON base.exhibitor_id = c.exhibitor_id AND base.buyer_id = a.id
             WHERE a.id = c.buyer_id) END)
