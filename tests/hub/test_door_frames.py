@@ -187,3 +187,16 @@ async def test_a_socket_that_misbehaves_costs_nobody_else_anything(running: Runn
         await buyer.ok("chat.send", conversation=conversation, text="still here")
         while (await main.event("message"))["message"].get("text") != "still here":
             pass
+
+
+@pytest.mark.parametrize("codec", CODECS)
+async def test_a_reason_that_quotes_what_was_sent_leaves_the_close_readable_w13(running: Running, codec: str) -> None:
+    """A close frame has room for 123 bytes: a character cut in two would cost the client the code."""
+    for shift in range(3):
+        async with raw(running, codec) as one:
+            await one.send(hello(running.ground["buyer"].token))
+            await one.until("live")
+            for _ in range(10):
+                await one.send({"t": "x" * shift + "字" * 40})
+            _, code = await one.end()
+            assert code == 4504

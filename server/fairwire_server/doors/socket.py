@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -38,6 +39,9 @@ if TYPE_CHECKING:  # shells are strangers to each other; compose introduces them
 __all__ = ["Authenticated", "SocketDoor", "SocketSettings"]
 
 CAPABILITIES: Final = ("snapshot", "resume", "presence")
+REASON_BYTES: Final = 120
+CLOSING_S: Final = 6.0
+"""A closing handshake takes 5 s at most (`hub/socket.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class SocketSettings:
 class _Link:
     """The connection below a hub socket: aiohttp's transport, and aiohttp itself for the closing handshake."""
 
-    __slots__ = ("_response", "_transport", "_writer", "paused", "write")
+    __slots__ = ("_aborted", "_ended", "_response", "_transport", "_writer", "paused", "write")
 
     def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
         transport = request.transport
@@ -71,6 +75,8 @@ class _Link:
         self._transport = transport
         self._writer = request.writer
         self._response = response
+        self._aborted = False
+        self._ended: asyncio.Future[None] | None = None  # most links end with nobody waiting for it
         # Once per frame and socket: the transport's own function, and one that costs a single frame of Python.
         self.write = transport.write
         self.paused: Callable[[], bool] = partial(attrgetter("writing_paused"), request.protocol)
@@ -79,10 +85,21 @@ class _Link:
         await self._writer.drain()
 
     async def close(self, code: int, reason: str) -> None:
-        await self._response.close(code=code, message=reason.encode()[:120])
+        await self._response.close(code=code, message=_short(reason))
 
     def abort(self) -> None:
         self._transport.abort()
+        self._aborted = True
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    async def ended(self) -> None:
+        """Return once whoever closes this connection is through with it."""
+        if not self._aborted:
+            self._ended = asyncio.get_running_loop().create_future()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_S):
+                    await self._ended
 
 
 class SocketDoor:
@@ -157,6 +174,7 @@ class _Connection:
         )
         self._address = request[ADDRESS]
         self._socket: Socket | None = None
+        self._link: _Link | None = None
         self._calls: Calls | None = None  # made at the first call: most sockets only listen
 
     async def run(self) -> None:
@@ -220,12 +238,13 @@ class _Connection:
             await self._turn_away(_close_of(error), error.message, error.retry_after_ms)
             return False
         now = door._clock.monotonic()
+        self._link = _Link(self._request, self._response)
         socket = door._make_socket(
             next(door._numbers),
             who.caller,
             hello.device.id,
             self._codec,
-            _Link(self._request, self._response),
+            self._link,
             now=began,
             expires_at=now + (who.expires_at_ms - milliseconds(door._clock.now())) / 1000,
         )
@@ -322,18 +341,29 @@ class _Connection:
                     await self._response.send_bytes(bye)
                 else:
                     await self._response.send_str(bye.decode())
-                await self._response.close(code=code, message=reason.encode()[:120])
+                await self._response.close(code=code, message=_short(reason))
         except (TimeoutError, ConnectionError, OSError, RuntimeError):
             pass
 
     async def end(self) -> None:
-        """The connection is over; calls in flight finish, their effects last, their answers go nowhere."""
-        if self._socket is not None:
-            self._door._hub.detach(self._socket)
+        """The connection is over; calls in flight finish, their effects last, their answers go nowhere.
+
+        Returning makes aiohttp close the transport. While something of the client lies there unread that is a reset, and it takes
+        `bye` and the close code with it (W13): so whoever is closing the socket goes first.
+        """
+        socket = self._socket
+        closing = socket is not None and socket.closing is not None
+        if socket is not None:
+            self._door._hub.detach(socket)
         if self._calls is not None:
             await self._calls.finished()
-        if self._socket is not None and self._socket.closing is not None and not self._response.closed:
-            await self._response.close()
+        if closing and self._link is not None:
+            await self._link.ended()
+
+
+def _short(reason: str) -> bytes:
+    """As much of a reason as a close frame holds: whole characters, or the client would see a broken frame instead of the code."""
+    return reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
 
 
 def _close_of(error: FairwireError) -> Close:
