@@ -53,6 +53,21 @@ async def test_the_same_cid_has_one_effect_and_one_answer_w7(running: Running) -
         assert [message["text"] for message in page["messages"]] == ["once"]
 
 
+async def test_one_cid_is_one_command_whichever_operation_w7(running: Running) -> None:
+    ground = running.ground
+    async with peer(running.url, ground["buyer"].token) as buyer, peer(running.url, ground["main"].token) as main:
+        cid = str(uuid4())
+        opening = await buyer.call("chat.open", cid=cid, exhibitor=str(ground.exhibitors["acme"]))
+        conversation = opening["result"]["entry"]["conversation"]
+        sent = await buyer.call("chat.send", cid=cid, conversation=conversation, text="hello")
+        assert sent["code"] == "cid_reused"
+        await buyer.ok("chat.send", conversation=conversation, text="hello")
+        said = str(uuid4())
+        await main.call("chat.send", cid=said, conversation=conversation, text="welcome")
+        moved = await main.call("chat.transfer", cid=said, conversation=conversation, to=str(ground["sales"].id))
+        assert moved["code"] == "cid_reused"
+
+
 async def test_a_transfer_moves_the_chat_and_ends_the_givers_view_c7_c9(running: Running) -> None:
     ground = running.ground
     async with (

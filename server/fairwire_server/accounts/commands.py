@@ -60,6 +60,8 @@ class Commands:
             )
             if not fresh:
                 return await self._earlier(work, caller, context, operation, print_)
+            if await self._store.is_cid_of_message(work.connection, caller.account, context.cid):
+                raise Refused("cid_reused")
             reply = await apply(work, caller)
             await self._store.keep_result(work.connection, caller.account, context.cid, msgspec.msgpack.encode(reply))
             return reply

@@ -16,6 +16,10 @@ VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (account_id, cid) DO NOTHING
 RETURNING true;
 
+-- name: cid_of_message
+-- Whether the cid is a message's already: messages keep theirs on their own rows, for ever (W7).
+SELECT EXISTS (SELECT 1 FROM message WHERE sender_id = $1 AND cid = $2);
+
 -- name: command_result
 -- What the command of this cid answered.
 SELECT operation, fingerprint, reply FROM command_result WHERE account_id = $1 AND cid = $2;

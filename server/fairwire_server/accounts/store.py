@@ -129,6 +129,10 @@ class AccountStore:
         """Whether the cid is new and now ours."""
         return bool(await connection.fetchval(self._sql["claim_command"], account, cid, operation, fingerprint, now))
 
+    async def is_cid_of_message(self, connection: Connection, account: UUID, cid: UUID) -> bool:
+        """Whether the account has sent a message under this cid."""
+        return bool(await connection.fetchval(self._sql["cid_of_message"], account, cid))
+
     async def command_result(self, connection: Connection, account: UUID, cid: UUID) -> CommandRow | None:
         """An earlier command and what it answered."""
         row = await connection.fetchrow(self._sql["command_result"], account, cid)

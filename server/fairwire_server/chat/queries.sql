@@ -27,10 +27,15 @@ SELECT
      WHERE s.id = ANY ($1::uuid[])) AS senders,
     (SELECT json_agg(json_build_object('id', a.id, 'exhibitor', a.exhibitor_id, 'kind', a.kind, 'state', a.state, 'name', a.name))
      FROM account a WHERE a.exhibitor_id = ANY ($2::uuid[]) AND a.state <> 'removed') AS team,
-    (SELECT json_agg(json_build_object('sender', m.sender_id, 'cid', m.cid, 'conversation', m.conversation_id, 'seq', m.seq,
-         'kind', m.kind, 'fingerprint', encode(m.fingerprint, 'hex'), 'at', m.at))
+    (SELECT json_agg(json_build_object('sender', e.sender_id, 'cid', e.cid, 'conversation', e.conversation_id, 'seq', e.seq,
+         'kind', e.kind, 'fingerprint', encode(e.fingerprint, 'hex'), 'at', e.at))
      FROM unnest($3::uuid[], $4::uuid[]) AS n (sender, cid)
-     JOIN message m ON m.sender_id = n.sender AND m.cid = n.cid) AS earlier,
+     CROSS JOIN LATERAL (
+        SELECT m.sender_id, m.cid, m.conversation_id, m.seq, m.kind, m.fingerprint, m.at
+        FROM message m WHERE m.sender_id = n.sender AND m.cid = n.cid
+        UNION ALL -- another command of this cid: equal to no message
+        SELECT r.account_id, r.cid, r.account_id, 0, r.operation, NULL, r.created_at
+        FROM command_result r WHERE r.account_id = n.sender AND r.cid = n.cid) e) AS earlier,
     (SELECT json_agg(json_build_object('id', i.id, 'owner', i.owner_id, 'kind', i.kind, 'width', i.width, 'height', i.height,
          'bytes', i.bytes))
      FROM image i WHERE i.id = ANY ($5::uuid[])
