@@ -47,7 +47,7 @@ def matches(query: str, text: str) -> bool:
 
 @dataclass
 class World:
-    """A node whose chats grow from example to example, and ways to search it: as shipped, and looking through 2 messages only."""
+    """A node whose chats grow from example to example, and ways to search it: as shipped, and looking through few messages."""
 
     desk: Desk
     searches: tuple[Search, ...]
@@ -92,7 +92,7 @@ class World:
         hits: list[operations.Hit] = []
         before: str | None = None
         while True:
-            reply = await search.search(caller, CONTEXT, operations.Search(before=before, limit=3, **fields))
+            reply = await search.search(caller, CONTEXT, operations.Search(before=before, limit=2, **fields))
             hits += reply.hits
             if (before := reply.next) is None:
                 return hits
@@ -103,8 +103,12 @@ async def world(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
     """One node for all examples."""
     async with postgres.database() as url, running_node(url, tmp_path_factory.mktemp("node")) as running:
         ground = running.node.ground
-        short = Search(running.node.works, SearchStore(), ground.contact_store, ground.search_tokens, looked_through=2)
-        yield World(Desk(running), (running.node.services.search, short))
+        # Pages of 2: with 2 looked through only the index of words fills one, with 6 also the newest messages do.
+        short = (
+            Search(running.node.works, SearchStore(), ground.contact_store, ground.search_tokens, looked_through=number)
+            for number in (2, 6)
+        )
+        yield World(Desk(running), (running.node.services.search, *short))
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))

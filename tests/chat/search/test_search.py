@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from fairwire_server.chat.search import Search
+from fairwire_server.chat.search_store import SearchStore
 from tests.chat.desk import Desk
 
 
@@ -132,3 +134,29 @@ async def test_a1_a_foreign_conversation_is_not_found(desk: Desk) -> None:
     for who in ("buyer2", "rival", "far_buyer", "far_main", "sales2"):
         assert await desk.code(who, "chat.search", query="hello", conversation=conversation) == "not_found", who
     assert await desk.code("main", "chat.search", query="hello", conversation=uuid4()) == "not_found"
+
+
+@pytest.mark.parametrize("looked_through", [1, 8, 1_000])
+async def test_c9_a_former_holder_finds_nothing_said_after_the_transfer(desk: Desk, looked_through: int) -> None:
+    """By each way of looking: by the index of words, among the newest messages, and by reading everything."""
+    node = desk.running.node
+    conversation, other = await desk.open("buyer"), await desk.open("buyer2")
+    for number in range(6):
+        await desk.say("buyer", conversation, f"price {number}")
+        await desk.say("buyer2", other, f"no {number}")
+    for chat in (conversation, other):
+        await desk.transfer("main", chat, "sales")
+    await desk.transfer("sales", conversation, "sales2")
+    for number in range(2):
+        await desk.say("buyer", conversation, f"price for sales2 {number}")
+    await indexed(desk)
+    search = Search(
+        node.works, SearchStore(), node.ground.contact_store, node.ground.search_tokens, looked_through=looked_through
+    )
+    reply = await search.search(
+        await desk.caller("sales"), desk.context(), desk.request("chat.search", query="price", limit=2)
+    )
+    assert [hit.message.text for hit in reply.hits] == ["price 5", "price 4"]
+    following = desk.request("chat.search", query="price", limit=10, before=reply.next)
+    reply = await search.search(await desk.caller("sales"), desk.context(), following)
+    assert [hit.message.text for hit in reply.hits] == ["price 3", "price 2", "price 1", "price 0"]
