@@ -65,8 +65,8 @@ class Crowd:
         return self.node.ground.tokens.mint(session, self.ids[name], self.fair, now, now + timedelta(days=300)).token
 
 
-async def gather(node: Node) -> Crowd:
-    """A new fair with everybody in it."""
+async def gather(node: Node, more: int = 0) -> Crowd:
+    """A new fair with everybody in it, and `more` buyers named x0, x1 …"""
     sql = {
         **parse_queries(files("tests.harness").joinpath("fairground.sql").read_text("utf-8"), "fairground.sql"),
         **parse_queries(files("tests.streams").joinpath("crowd.sql").read_text("utf-8"), "crowd.sql"),
@@ -81,7 +81,8 @@ async def gather(node: Node) -> Crowd:
             await execute(sql["exhibitor"], crowd.exhibitors[name], crowd.fair, name, f"{name}公司", f"{name} Ltd")
         members = [(name, "acme", name if name in {"main", "manager", "exhibit"} else "business") for name in TEAM]
         members += [(f"{name}_main", name, "main") for name in EXHIBITORS[1:]]
-        people = [*members, *((name, None, "buyer") for name in BUYERS), ("organiser", None, "organiser")]
+        buyers = (*BUYERS, *(f"x{number}" for number in range(more)))
+        people = [*members, *((name, None, "buyer") for name in buyers), ("organiser", None, "organiser")]
         for name, exhibitor, kind in people:
             crowd.ids[name], sessions[name] = uuid7(), uuid7()
             home = crowd.exhibitors[exhibitor] if exhibitor else None

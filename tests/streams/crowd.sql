@@ -24,3 +24,21 @@ SELECT pos, type FROM account_event WHERE account_id = $1 ORDER BY pos;
 SELECT s.pos AS top, count(e.pos) AS events, coalesce(max(e.pos), 0) AS newest
 FROM account_stream s LEFT JOIN account_event e ON e.account_id = s.account_id
 WHERE s.account_id = $1 GROUP BY s.pos;
+
+-- name: messages_told
+-- The messages of an account's stream, by position.
+SELECT conversation_id FROM account_event WHERE account_id = $1 AND type = 'message' ORDER BY pos;
+
+-- name: pins
+-- What an account has pinned.
+SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND pinned_at IS NOT NULL;
+
+-- name: deadlocks
+-- How many rings of waiting PostgreSQL had to break in this database.
+SELECT pg_stat_get_db_deadlocks(oid) FROM pg_database WHERE datname = current_database();
+
+-- name: end_listener
+-- Cut the connection that holds the node's claim and listens.
+SELECT count(*) FROM (
+    SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE l.locktype = 'advisory' AND d.datname = current_database()) ended;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -18,13 +18,14 @@ from fairwire_protocol.codec import JSON, MSGPACK, Codec
 from fairwire_protocol.events import AccountEvent
 from fairwire_protocol.frames import Snapshot
 from fairwire_protocol.models import Message, Offer, Position, Side
+from fairwire_protocol.session import Body
 from fairwire_server.clock import milliseconds
 from fairwire_server.compose import Node
 from fairwire_server.streams.log import Item, Page
 from fairwire_server.streams.snapshot import FirstState
 from tests.streams.crowd import Crowd
 
-__all__ = ["Base", "Follower", "evolved", "same", "snapshot"]
+__all__ = ["Base", "Follower", "arrived", "event_of", "evolved", "same", "snapshot"]
 
 PAGE: Final = 7
 
@@ -67,8 +68,14 @@ def evolved(base: Base, items: Sequence[Item], now: int, codec: Codec) -> tuple[
         pos = item.end
         if item.body is not None:
             assert item.start == item.end
-            state = apply(state, codec.decode(item.encoded(codec), AccountEvent), pos, now)
+            state = apply(state, event_of(item, codec), pos, now)
     return state, pos
+
+
+def event_of(item: Item, codec: Codec) -> Body:
+    """What an item says, as its receiver decodes it."""
+    event: Body = codec.decode(item.encoded(codec), AccountEvent)  # type: ignore[arg-type]  # a union is no type to mypy
+    return event
 
 
 class Follower:
@@ -115,7 +122,7 @@ class Follower:
                 assert pos == top
                 same(state, fresh.state, now, f"{self.name}, {'replayed' if codec is MSGPACK else 'refilled'}")
             if self.live is not None:
-                if not await self._caught_up(self.live, top):
+                if await arrived(self.live, top) != top:
                     continue
                 same(self.live.state, fresh.state, now, f"{self.name}, live")
             self.latest = fresh
@@ -144,12 +151,21 @@ class Follower:
         assert row is not None
         return int(row["pos"])
 
-    async def _caught_up(self, live: fairwire.Client, top: int) -> bool:
-        """Wait for the live client, which may have to come back first; False when it is ahead already."""
+
+async def arrived(live: fairwire.Client, pos: int) -> int:
+    """Wait until a live client, which may have to come back first, has taken in `pos`; where it stands then."""
+    feed = live.events()
+    try:
         async with asyncio.timeout(20):
-            while not live.online or live.resume_point is None or live.resume_point.account.pos < top:
-                await asyncio.sleep(0)
-        return live.resume_point.account.pos == top
+            while (at := _stands(live)) < pos:
+                await anext(feed)
+    finally:
+        live.forget(feed)
+    return at
+
+
+def _stands(live: fairwire.Client) -> int:
+    return live.resume_point.account.pos if live.online and live.resume_point is not None else -1
 
 
 def same(state: State, fresh: State, now: int, who: str) -> None:
@@ -183,9 +199,6 @@ def _same_window(window: tuple[Message, ...], fresh: tuple[Message, ...], who: s
 def differing(one: object, other: object) -> str:
     """The fields that differ, from events first."""
     names = [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]  # type: ignore[attr-defined]
-    return "; ".join(f"{name}: {getattr(one, name)!r} by events, {getattr(other, name)!r} by snapshot" for name in names)
-
-
-def later(base: Base, pos: int) -> Base:
-    """The same state, said to stand elsewhere."""
-    return replace(base, account=Position(epoch=base.account.epoch, pos=pos))
+    return "; ".join(
+        f"{name}: {getattr(one, name)!r} by events, {getattr(other, name)!r} by snapshot" for name in names
+    )

@@ -26,13 +26,20 @@ from tests.streams.world import OPERATIONS, Numbers, World
 
 ROLES: Final = (*TEAM, *BUYERS[:3], "rival_main", "organiser")
 LIVE: Final = ("buyer", "main", "sales")
-OFTEN: Final = ("buyer_says",) * 8 + ("team_says",) * 4 + ("open",) * 4 + ("transfer", "ask", "answer", "pin", "read") * 2
+OFTEN: Final = (
+    ("buyer_says",) * 8 + ("team_says",) * 4 + ("open",) * 4 + ("transfer", "ask", "answer", "pin", "read") * 2
+)
 RARE: Final = {"suspend", "disable", "promote"}
 USUAL: Final = tuple(name for name in OPERATIONS if name not in RARE)
 SMALL = st.integers(0, 23)
 OPERATION = st.tuples(st.sampled_from((*OFTEN, *USUAL, *USUAL, *sorted(RARE), "check")), st.tuples(SMALL, SMALL, SMALL))
 LISTS = st.lists(OPERATION, min_size=40, max_size=110)
-CALM = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
+CALM = (
+    HealthCheck.function_scoped_fixture,
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.large_base_example,
+)
 COMMON: Final = settings(deadline=None, database=None, print_blob=True, suppress_health_check=CALM)
 QUICK: Final = settings(COMMON, max_examples=12, derandomize=True, phases=(Phase.generate,))
 LONG: Final = settings(COMMON, max_examples=400)

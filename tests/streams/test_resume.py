@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ import pytest
 
 from fairwire import State, apply
 from fairwire_protocol.codec import MSGPACK
-from fairwire_protocol.events import AccountEvent, Announcement
+from fairwire_protocol.events import Announcement
 from fairwire_protocol.models import Position
 from fairwire_server.clock import milliseconds
 from fairwire_server.compose import Node, open_node
@@ -30,7 +31,7 @@ from tests.harness.node import running_node
 from tests.harness.peer import Peer, peer
 from tests.harness.postgres import Cluster
 from tests.streams.crowd import Crowd, gather
-from tests.streams.followers import Base, evolved, same, snapshot
+from tests.streams.followers import Base, event_of, evolved, same, snapshot
 from tests.streams.world import OPERATIONS, World
 
 WINDOW: Final = timedelta(hours=24)
@@ -104,8 +105,7 @@ async def history(node: Node, clock: ManualClock, length: int) -> AsyncIterator[
     state, pos = start.state, 0
     for item in page.items:
         if item.body is not None:
-            event = MSGPACK.decode(item.encoded(MSGPACK), AccountEvent)
-            state = apply(state, event, item.end, milliseconds(clock.now()))
+            state = apply(state, event_of(item, MSGPACK), item.end, milliseconds(clock.now()))
         pos = item.end
         past.states[pos] = state
     assert pos == top
@@ -158,7 +158,7 @@ async def test_voids_only_stand_for_superseded_markers_w6(past: Past) -> None:
     voids = [item for item in page.items if item.body is None]
     assert voids, "a history without a superseded marker proves nothing"
     assert all(types[pos] == "marker" for item in voids for pos in range(item.start, item.end + 1))
-    assert all(one.end + 1 < other.start for one, other in zip(voids, voids[1:], strict=False))
+    assert all(one.end + 1 < other.start for one, other in pairwise(voids))
 
 
 async def test_any_other_position_is_refused_honestly_w6(past: Past) -> None:
@@ -184,7 +184,9 @@ async def _schedule(past: Past, limited: Log, dice: random.Random, foreign_epoch
     """One client that comes back with something; answers what it was told."""
 
     def odd(top: int, real: int) -> tuple[int, int]:
-        pos = dice.choice((dice.randint(0, top), top, 0, top + 1, dice.randint(top, 2**53 - 1), -1, -dice.randint(1, 2**60)))
+        pos = dice.choice(
+            (dice.randint(0, top), top, 0, top + 1, dice.randint(top, 2**53 - 1), -1, -dice.randint(1, 2**60))
+        )
         return dice.choice((real, real, real, real, foreign_epoch, 0, real + 1, dice.randrange(2**53))), pos
 
     (epoch, pos), (fair_epoch, fair_pos) = odd(past.top, past.at(0).epoch), odd(past.fair_top, past.fair_at(0).epoch)
@@ -255,7 +257,10 @@ async def test_cuts_at_any_moment_lose_and_repeat_nothing_w6(
 ) -> None:
     """A device that is cut after a random number of events and comes back, while others write on."""
     token, dice = young.crowd.token(young.account), random.Random(codec)
-    resume: dict[str, Any] = {"account": position((young.at(0).epoch, 0)), "fair": position((young.fair_at(0).epoch, 0))}
+    resume: dict[str, Any] = {
+        "account": position((young.at(0).epoch, 0)),
+        "fair": position((young.fair_at(0).epoch, 0)),
+    }
     seen: list[int] = []
     async with open_doors(young.node) as doors:
         for turn in range(25):
@@ -263,7 +268,6 @@ async def test_cuts_at_any_moment_lose_and_repeat_nothing_w6(
                 first = next(frame for frame in one.frames if frame["t"] == "resumed")
                 assert first["resumed"] is True
                 assert first["account"] == resume["account"]
-                conversation, buyer, _ = young.world.chats[turn % len(young.world.chats)]
                 for _ in range(dice.randrange(4)):
                     await young.world.act("buyer_says", (turn, 0, 0))
                 taken = [frame for frame in one.frames if frame.get("stream") == "account"]
@@ -285,9 +289,7 @@ async def test_a_position_below_nought_is_no_hello_w6_w13(young: Past) -> None:
     resume = {"account": {"epoch": 1, "pos": -1}, "fair": {"epoch": 1, "pos": 0}}
     async with (
         open_doors(young.node) as doors,
-        peer(
-            f"http://127.0.0.1:{doors.port}", young.crowd.token(young.account), resume=resume, until=None
-        ) as one,
+        peer(f"http://127.0.0.1:{doors.port}", young.crowd.token(young.account), resume=resume, until=None) as one,
     ):
         assert await one.closed() == 4504
 
@@ -318,9 +320,7 @@ async def test_a_refused_resume_is_followed_by_a_whole_snapshot_w6(
             assert parts[-1]["last"] is True
 
 
-async def test_it_goes_on_after_a_restart_of_the_node_w6(
-    database: Database, database_url: str, tmp_path: Path
-) -> None:
+async def test_it_goes_on_after_a_restart_of_the_node_w6(database: Database, database_url: str, tmp_path: Path) -> None:
     """Positions are the database's: another process answers as the first one would have."""
     async with running_node(database_url, tmp_path) as running:
         ground = running.ground
@@ -334,7 +334,8 @@ async def test_it_goes_on_after_a_restart_of_the_node_w6(
             await buyer.ok("chat.send", conversation=conversation, text="missed")
         settings = running.node.settings
     async with open_node(settings, database) as node, open_doors(node) as doors:
-        async with peer(f"http://127.0.0.1:{doors.port}", ground["main"].token, resume=at) as main:
+        url = f"http://127.0.0.1:{doors.port}"
+        async with peer(url, ground["main"].token, resume=at) as main:
             answer = await main.wait(t="resumed")
             assert answer["resumed"] is True
             event = await main.event("message")
