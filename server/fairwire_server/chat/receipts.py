@@ -2,14 +2,14 @@
 
 *Received* comes from clients' acknowledgements, *read* from `chat.read`. Both are gathered here per (account, conversation) and
 written in one transaction for many, at most once a second for each, so that a busy chat costs a marker a second and not one a
-message.
+message. Messages come first: a chat in which one is just being written is passed over until the next time, mostly.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from fairwire_protocol.errors import FairwireError, Unavailable
@@ -33,7 +33,17 @@ Key = tuple[UUID, UUID]
 TICK_S: Final = 0.05
 SPACING_S: Final = 1.0
 BATCH: Final = 128  # as many as a batch of messages: their chats are locked meanwhile
+PATIENT: Final = 20  # every so many-th time a busy chat is waited for and not passed over
 PENDING_MAX: Final = 100_000
+
+
+class _Asked(NamedTuple):
+    """A `chat.read` that waits for its answer."""
+
+    caller: Caller
+    conversation: UUID
+    seq: int
+    done: asyncio.Future[None]
 
 
 class Receipts:
@@ -48,6 +58,8 @@ class Receipts:
         self._pending: dict[Key, tuple[int, int]] = {}
         self._waiting: dict[Key, list[asyncio.Future[None]]] = {}
         self._written: dict[Key, float] = {}
+        self._asked: list[_Asked] = []
+        self._turn = 0
         self._wake = asyncio.Event()
 
     def received(self, account: UUID, seqs: Mapping[UUID, int]) -> None:
@@ -57,19 +69,38 @@ class Receipts:
 
     async def read(self, caller: Caller, _: Context, request: MarkRead) -> Empty:
         """W9: everything up to `seq` was read. Answers once that is committed, at most about a second later."""
-        async with self._works.read() as work:
-            view = await self._contacts.view_of(work.connection, caller.account, request.conversation)
-            sight = check_visible(caller, view)
-        if not sight.participates:
-            return Empty()
-        if len(self._pending) >= PENDING_MAX:
+        if len(self._pending) + len(self._asked) >= PENDING_MAX:
             raise Unavailable
-        key = (sight.conversation, caller.account)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key, []).append(done)
-        self._raise(key, min(request.seq, sight.last_seq), 0)
+        self._asked.append(_Asked(caller, request.conversation, request.seq, done))
+        self._wake.set()
         await done
         return Empty()
+
+    async def _admit(self) -> None:
+        """Whether those who ask may see what they have read, in one query for all of them."""
+        asked, self._asked = self._asked, []
+        if not asked:
+            return
+        try:
+            async with self._works.read() as work:
+                pairs = {(one.caller.account, one.conversation) for one in asked}
+                views = await self._contacts.views_of(work.connection, pairs)
+        except FairwireError as error:
+            _settle((one.done for one in asked), error)
+            return
+        for one in asked:
+            try:
+                sight = check_visible(one.caller, views.get((one.caller.account, one.conversation)))
+            except FairwireError as error:
+                _settle([one.done], error)
+                continue
+            if not sight.participates:
+                _settle([one.done])
+                continue
+            key = (one.conversation, one.caller.account)
+            self._waiting.setdefault(key, []).append(one.done)
+            self._raise(key, min(one.seq, sight.last_seq), 0)
 
     def _raise(self, key: Key, read: int, received: int) -> None:
         before = self._pending.get(key, (0, 0))
@@ -83,45 +114,69 @@ class Receipts:
             await self._wake.wait()
             await self._works.clock.sleep(TICK_S)
             await self.flush()
-            if not self._pending:
+            if not self._pending and not self._asked:
                 self._wake.clear()
 
     async def flush(self) -> None:
         """Write what is due: what was not written within the last second. Who waits for a failed one is told; clients retry."""
+        await self._admit()
         now = self._works.clock.monotonic()
         self._written = {key: at for key, at in self._written.items() if at > now - SPACING_S}
         keys = [key for key in self._pending if key not in self._written][:BATCH]  # who has waited longest first
         if not keys:
             return
         batch = {key: self._pending.pop(key) for key in keys}
-        waiting = [done for key in keys for done in self._waiting.pop(key, ())]
+        waiting = {key: self._waiting.pop(key, []) for key in keys}
+        self._turn += 1
         try:
-            await self.write(batch)
+            busy = await self.write(batch, wait=self._turn % PATIENT == 0)
         except FairwireError as error:
-            for done in waiting:
-                if not done.done():
-                    done.set_exception(error)
             for key, (_, received) in batch.items():
+                _settle(waiting[key], error)
                 self._raise(key, 0, received)
             return
-        self._written.update(dict.fromkeys(keys, now))
-        for done in waiting:
-            if not done.done():
-                done.set_result(None)
+        for key in keys:
+            if key[0] in busy:
+                self._waiting.setdefault(key, []).extend(waiting[key])
+                self._raise(key, *batch[key])
+            else:
+                self._written[key] = now
+                _settle(waiting[key])
 
-    async def write(self, batch: Mapping[Key, tuple[int, int]]) -> None:
-        """Move the markers that rise, and tell whoever sees them."""
-        markers = (
-            [conversation for conversation, _ in batch],
-            [account for _, account in batch],
-            [read for read, _ in batch.values()],
-            [received for _, received in batch.values()],
-        )
+    async def write(self, batch: Mapping[Key, tuple[int, int]], *, wait: bool = True) -> set[UUID]:
+        """Move the markers that rise, and tell whoever sees them. Answers the chats that were busy and passed over."""
         async with self._works.begin() as work:
-            if not await self._store.fetch(work.connection, "lock_risen", *markers):
-                return
-            rows = await self._store.fetch(work.connection, "move_markers", *markers)
+            lock = "lock_risen" if wait else "lock_risen_free"
+            risen = await self._store.fetch(work.connection, lock, *_columns(batch))
+            busy = {row["id"] for row in risen if not row["locked"]}
+            if len(busy) == len(risen):
+                return busy
+            locked = {row["id"] for row in risen} - busy
+            free = {key: marker for key, marker in batch.items() if key[0] in locked}
+            rows = await self._store.fetch(work.connection, "move_markers", *_columns(free))
             await self._streams.append(work, [draft for row in rows for draft in marker_drafts(row)])
+        return busy
+
+
+def _columns(batch: Mapping[Key, tuple[int, int]]) -> tuple[list[UUID], list[UUID], list[int], list[int]]:
+    """A batch as the queries take it."""
+    return (
+        [conversation for conversation, _ in batch],
+        [account for _, account in batch],
+        [read for read, _ in batch.values()],
+        [received for _, received in batch.values()],
+    )
+
+
+def _settle(waiting: Iterable[asyncio.Future[None]], error: FairwireError | None = None) -> None:
+    """Answer whoever still waits."""
+    for done in waiting:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
 
 
 def marker_drafts(row: Row) -> Sequence[Draft]:
