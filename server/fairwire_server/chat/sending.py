@@ -184,7 +184,8 @@ class Sender:
                 for item in batch:
                     await self._settle([item])
             else:
-                _fail(batch[0], Refused("cid_reused") if isinstance(error, ConstraintViolated) else error)
+                taken = isinstance(error, ConstraintViolated) and error.name == "message_cid_unique"
+                _fail(batch[0], Refused("cid_reused") if taken else error)
         else:
             self._observe(len(batch), self._works.clock.monotonic() - started)
 
