@@ -55,9 +55,7 @@ class ServerSession:
 
     __slots__ = ("_faults", "_frame_bytes", "_protocol", "_violation", "codec", "state", "version")
 
-    def __init__(
-        self, codec: Codec, *, protocol: tuple[int, int] = (1, 1), frame_bytes: int = FRAME_BYTES
-    ) -> None:
+    def __init__(self, codec: Codec, *, protocol: tuple[int, int] = (1, 1), frame_bytes: int = FRAME_BYTES) -> None:
         self.codec = codec
         self._frame_bytes = frame_bytes
         self.state = ServerState.OPENING
