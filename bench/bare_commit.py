@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from itertools import count
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -28,9 +27,9 @@ async def write(
 ) -> int:
     """Messages of these chats, until then; how many."""
     async with pool.acquire() as connection:
-        for number in count():
-            if time.perf_counter() >= until:
-                return number
+        number = 0
+        while time.perf_counter() < until:
+            number += 1
             chat = chats[number % len(chats)]
             ids: list[UUID] = [chat["buyer_id"], chat["holder_id"]]
             async with connection.transaction():
@@ -39,7 +38,7 @@ async def write(
                 await connection.execute(
                     sql["message"], chat["id"], seq, ids[number % 2], uuid4(), "hello, what is the price?"
                 )
-    return 0
+        return number
 
 
 async def main(dsn: str, seconds: float) -> None:

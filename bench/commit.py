@@ -160,7 +160,7 @@ async def profile(name: Profile, pairs: int, seconds: float) -> None:
         half = await stretch(load, meter, seconds, median(ours.per_s for ours, _ in both) / 2)
         await asyncio.sleep(1.5)  # markers and the index come after
         rows, indexed = await counted(engine.dsn(), load)
-    report(name, both, half, load.accepted, rows, indexed)
+    report(name, both, half, load, rows, indexed)
 
 
 async def bare_rows(dsn: str) -> None:
@@ -186,7 +186,7 @@ async def counted(dsn: str, load: Load) -> tuple[int, int]:
     return int(rows), int(indexed)
 
 
-def report(name: str, both: list[tuple[Sample, Sample]], half: Sample, accepted: int, rows: int, indexed: int) -> None:
+def report(name: str, both: list[tuple[Sample, Sample]], half: Sample, load: Load, rows: int, indexed: int) -> None:
     """The lines of one profile."""
     ours, bare = [one for one, _ in both], [other for _, other in both]
     share = max(one.generator for one in [*ours, half])
@@ -195,8 +195,9 @@ def report(name: str, both: list[tuple[Sample, Sample]], half: Sample, accepted:
         f"commit.{name}.rows",
         rows,
         "messages",
-        acknowledged=accepted,
-        equal="yes" if rows == accepted else "NO",
+        acknowledged=load.accepted,
+        equal="yes" if rows == load.accepted else "NO",
+        put_off=load.put_off,
         indexed=indexed,
     )
     for what, sample in (("saturated", ours[-1]), ("half", half)):

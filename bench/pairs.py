@@ -83,9 +83,7 @@ class Speaker(Wire):
                     self.ack()
                     self._conversation, self._newest = message.conversation, message.seq
                     self._read()
-        elif frame.t == "error":
-            raise RuntimeError(f"refused: {frame.code}")
-        elif frame.cid == self._reading:
+        elif frame.cid == self._reading:  # put off or not, the newest is what is read next
             self._reading = ""
             self._read()
         elif self._opening is not None:
@@ -133,6 +131,7 @@ class Pair:
         self._speakers = (one, other)
         self._turn = 0
         self._cid = ""
+        self._args: dict[str, str] = {}
         self._sent_at = 0.0
         self._waits_for = 0  # the answer to the sender and the event to the other: both, then the next
         self._idle: asyncio.Future[None] | None = None
@@ -152,17 +151,24 @@ class Pair:
             return
         load = self._load
         self._cid, self._waits_for = str(uuid4()), 2
-        args = {"conversation": self.conversation, "kind": "text", "text": random.choice(load.talk.texts)}
+        self._args = {"conversation": self.conversation, "kind": "text", "text": random.choice(load.talk.texts)}
         self._sent_at = time.perf_counter()
-        self._speakers[self._turn].call(self._cid, "chat.send", args)
+        self._send()
 
     def _heard(self, who: int, cid: str) -> None:
         if who != self._turn and cid == self._cid:
             self._load.latencies.append(time.perf_counter() - self._sent_at)
             self._came()
 
+    def _send(self) -> None:
+        self._speakers[self._turn].call(self._cid, "chat.send", self._args)
+
     def _answered(self, frame: Frame) -> None:
-        if frame.cid == self._cid:
+        if frame.t == "error":
+            assert frame.retry_after_ms, f"refused for good: {frame.code}"
+            self._load.put_off += 1  # temporary: again with the same cid (W7)
+            asyncio.get_running_loop().call_later(frame.retry_after_ms / 1000, self._send)
+        elif frame.cid == self._cid:
             self._load.accepted += 1
             self._came()
 
@@ -183,6 +189,8 @@ class Load:
     talk: Talk
     pairs: list[Pair] = field(default_factory=list)
     accepted: int = 0
+    put_off: int = 0
+    """Temporary errors; the message was sent again."""
     latencies: list[float] = field(default_factory=list)
     at_once: bool = False
     _paced: asyncio.Task[None] | None = None

@@ -33,6 +33,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     stream: str = ""
     cid: str = ""
     code: str | int = ""
+    retry_after_ms: int = 0
     body: msgspec.Raw = msgspec.Raw(b"")
     result: msgspec.Raw = msgspec.Raw(b"")
 
