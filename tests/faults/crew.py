@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import fairwire
+from fairwire_protocol.codec import CodecName
 from fairwire_protocol.errors import FairwireError
 from fairwire_protocol.models import Message
 from fairwire_server.compose import open_node
@@ -28,6 +29,8 @@ __all__ = ["Crew", "Device", "crew", "seed"]
 PATIENCE_S: Final = 60.0
 TALKS: Final = (("buyer", "acme", "main"), ("buyer2", "acme", "main"), ("buyer", "rival", "rival"))
 DEVICES: Final = (("buyer", "a"), ("buyer", "b"), ("buyer2", "a"), ("main", "a"), ("main", "b"), ("rival", "a"))
+
+CODEC_OF: Final[dict[str, CodecName]] = {"a": "msgpack", "b": "json"}
 
 
 async def seed(url: str, **settings: Any) -> Fairground:
@@ -46,6 +49,7 @@ class Device:
     client: fairwire.Client
     tape: Tape
     account: str
+    seen: asyncio.Condition
     newest: dict[UUID, int] = field(default_factory=dict)
     snapshots: int = 0
     pending: int = 0
@@ -56,8 +60,10 @@ class Device:
         """Record what comes."""
 
         @self.client.on("message")
-        def read(event: fairwire.Delivered) -> None:
+        async def read(event: fairwire.Delivered) -> None:
             self.read(event.body.message)  # type: ignore[union-attr]  # `message` events have one
+            async with self.seen:
+                self.seen.notify_all()
 
         @self.client.on("offline")
         def offline(event: fairwire.Offline) -> None:
@@ -153,16 +159,18 @@ class Crew:
         await self.settle()
 
     async def settle(self) -> None:
-        """Everything that was sent has arrived everywhere, or never will."""
+        """Everything that was sent has arrived everywhere: a lane is in order, so its last message is behind all others."""
+        async with asyncio.TaskGroup() as group:
+            for conversation, parties in self.chats.items():
+                for (account, _), device in self.devices.items():
+                    if account in parties:
+                        group.create_task(device.say(conversation, PATIENCE_S))
         async with asyncio.timeout(PATIENCE_S):
-            for device in self.devices.values():
-                while device.client.unsent or not device.client.online:
-                    await asyncio.sleep(0.02)  # an outbox empties by itself; nothing says when
             for conversation, parties in self.chats.items():
                 last = await self._last(conversation, parties[0])
-                for (account, _), device in self.devices.items():
-                    while account in parties and device.newest.get(conversation, 0) < last:
-                        await asyncio.sleep(0.02)  # the feed's own consumer is behind its state by a moment
+                here = [device for (account, _), device in self.devices.items() if account in parties]
+                async with self.sent:
+                    await self.sent.wait_for(lambda: all(one.newest[conversation] >= last for one in here))  # noqa: B023  # awaited here
 
     async def _last(self, conversation: UUID, buyer: str) -> int:
         reply = await self.devices[buyer, "a"].client.chat.show(conversation=conversation)
@@ -186,11 +194,11 @@ async def crew(url: str, ground: Fairground) -> AsyncIterator[Crew]:
     timing = fairwire.Timing(random=lambda: 0.1)  # they come back soon: the fault is to be met, not waited out
     async with AsyncExitStack() as stack:
         for account, place in DEVICES:
-            name, codec = f"{account}-{place}", "json" if place == "b" else "msgpack"
+            name, codec = f"{account}-{place}", CODEC_OF[place]
             client = fairwire.connect(
                 url, token=ground[account].token, device=name, codec=codec, timing=timing, feed_limit=100_000
-            )  # type: ignore[call-overload]
-            device = Device(client, them.recorder.tape(account, name), account)
+            )
+            device = Device(client, them.recorder.tape(account, name), account, them.sent)
             device.listen()
             them.devices[account, place] = device
             await stack.enter_async_context(client)

@@ -142,6 +142,17 @@ class Peer:
         assert self.close_code is not None
         return self.close_code
 
+    async def reached(self, stream: str, pos: int) -> list[int]:
+        """Wait for a position of a stream; the positions of its events so far, in the order they came."""
+
+        def at() -> int:
+            return self.account[1] if stream == "account" else self.fair[1]
+
+        async with asyncio.timeout(3 * PATIENCE_S), self._arrived:
+            await self._arrived.wait_for(lambda: at() >= pos or self.close_code is not None)
+        assert at() >= pos, f"closed with {self.close_code} at {at()} of {pos}"
+        return [frame["pos"] for frame in self.frames if frame["t"] == "event" and frame["stream"] == stream]
+
     async def hang_up(self) -> None:
         """Close, and wait for the end."""
         await self.connection.close()

@@ -22,7 +22,7 @@ from fairwire_server.streams.store import StreamStore
 from fairwire_server.streams.told import Appended, FairAppended
 from tests.harness.clock import ManualClock
 from tests.harness.node import Running, running_node
-from tests.harness.peer import Peer, peer
+from tests.harness.peer import peer
 from tests.streams.crowd import BUYERS, Crowd, gather, run
 from tests.streams.followers import arrived, same, snapshot
 
@@ -43,14 +43,6 @@ async def append(node: Node, streams: Streams, accounts: Sequence[UUID], label: 
     async with node.works.begin() as work:
         event = Notice(kind="report", conversation=label, ts=milliseconds(work.now))
         await streams.announce(work, [(account, event) for account in accounts])
-
-
-async def until(one: Peer, pos: int) -> list[int]:
-    """The positions of the account stream that a peer was sent, in the order they came, up to `pos`."""
-    async with asyncio.timeout(20), one._arrived:
-        await one._arrived.wait_for(lambda: one.account[1] >= pos or one.close_code is not None)
-    assert one.close_code is None, f"closed with {one.close_code}"
-    return [frame["pos"] for frame in one.frames if frame["t"] == "event" and frame["stream"] == "account"]
 
 
 async def test_sixty_four_writers_leave_no_gap_and_no_disorder_w4(running: Running) -> None:
@@ -85,7 +77,7 @@ async def test_sixty_four_writers_leave_no_gap_and_no_disorder_w4(running: Runni
         assert await looking > 20
         for one, name in ((main, "main"), (buyer, "buyer")):
             top = written[ground[name].id]
-            assert await until(one, top) == list(range(1, top + 1))
+            assert await one.reached("account", top) == list(range(1, top + 1))
 
 
 class _Late(Streams):
@@ -107,7 +99,7 @@ async def test_news_that_overtake_each_other_are_put_in_order_w4(running: Runnin
             batch = late.news[start : start + 6]
             dice.shuffle(batch)
             node.ground.hub.publish(batch)
-        assert await until(one, 60) == list(range(1, 61))
+        assert await one.reached("account", 60) == list(range(1, 61))
         # the hub waited for what was missing: it never had to read the log
         assert node.metrics.holes > 0
         assert node.metrics.lagged == 0
@@ -121,12 +113,12 @@ async def test_a_hole_that_stays_is_read_from_the_log_after_100_ms_w4(running: R
             await append(node, late, [ground["main"].id], UUID(int=number))
         started = loop.time()
         node.ground.hub.publish([late.news[4], late.news[0], late.news[1]])  # 3 and 4 never come
-        assert await until(one, 2) == [1, 2]
-        assert await until(one, 5) == [1, 2, 3, 4, 5]
+        assert await one.reached("account", 2) == [1, 2]
+        assert await one.reached("account", 5) == [1, 2, 3, 4, 5]
         assert loop.time() - started >= 0.1
         node.ground.hub.publish(late.news[2:4])  # far too late, and known
         await append(node, node.ground.streams, [ground["main"].id], UUID(int=6))
-        assert await until(one, 6) == [1, 2, 3, 4, 5, 6]
+        assert await one.reached("account", 6) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_helpers_notify_wakes_the_hub_w4(running: Running) -> None:
@@ -136,7 +128,7 @@ async def test_a_helpers_notify_wakes_the_hub_w4(running: Running) -> None:
             await append(node, late, [ground["main"].id], UUID(int=number))
         async with node.works.begin() as work:
             await notify(work.connection, {"wake": [str(ground["main"].id)]})
-        assert await until(one, 3) == [1, 2, 3]
+        assert await one.reached("account", 3) == [1, 2, 3]
 
 
 async def test_a_notify_missed_while_the_bus_was_down_is_made_up_for_w4(running: Running) -> None:
@@ -155,7 +147,7 @@ async def test_a_notify_missed_while_the_bus_was_down_is_made_up_for_w4(running:
             clock.advance(seconds)
             async with asyncio.timeout(20):
                 await clock.until_sleeping(idle)
-        assert await until(one, 3) == [1, 2, 3]
+        assert await one.reached("account", 3) == [1, 2, 3]
 
 
 async def test_nobody_waits_in_a_ring_w4(running: Running) -> None:

@@ -1,0 +1,143 @@
+"""PostgreSQL dies or freezes below a running server: no restart of the node, nothing acknowledged lost, errors that say retry."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+
+from fairwire_server.database.engine import EmbeddedEngine
+from fairwire_server.database.migrate import migrate_database
+from tests.faults.crew import Crew, crew, seed
+from tests.harness.server import ServerProcess, server_process
+
+
+def postmaster(engine: EmbeddedEngine) -> psutil.Process:
+    """The first process of `engine`'s server."""
+    return psutil.Process(int((engine.log.parent / "cluster" / "postmaster.pid").read_text().split("\n", 1)[0]))
+
+
+@asynccontextmanager
+async def everything(folder: Path, **settings: object) -> AsyncIterator[tuple[EmbeddedEngine, ServerProcess, Crew]]:
+    """A PostgreSQL of this test's own, the server on it, and people who talk."""
+    async with EmbeddedEngine(folder / "pg", durable=False, tuning={"shared_buffers": "32MB"}) as engine:
+        await migrate_database(engine.dsn())
+        ground = await seed(engine.dsn(), data_dir=folder)
+        async with (
+            server_process(folder, database_url=engine.dsn(), **settings) as server,
+            crew(server.url, ground) as them,
+        ):
+            yield engine, server, them
+
+
+async def _stops(folder: Path, times: int) -> list[float]:
+    """Immediate stops under load; how long after it accepts again the next message was acknowledged."""
+    waits = []
+    async with everything(folder) as (engine, server, them):
+        async with them.talking():
+            for _ in range(times):
+                victim = postmaster(engine)
+                victim.send_signal(signal.SIGQUIT)
+                await asyncio.to_thread(victim.wait, 30)
+                await engine.start()
+                accepts = time.monotonic()
+                await them.more(1)
+                waits.append(time.monotonic() - accepts)
+                await them.more(40)
+        report = them.report()
+        print(f"{report}; first ack after {[f'{wait:.2f}' for wait in waits]} s")
+        report.assert_clean()
+        assert '"level": "error"' not in server.said, server.said
+        assert {device.snapshots for device in them.devices.values()} <= {1}
+    return waits
+
+
+async def test_immediate_stops_of_postgres_lose_nothing_w7(tmp_path: Path) -> None:
+    await _stops(tmp_path, times=2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_ten_immediate_stops_and_the_first_ack_within_two_seconds_w7(tmp_path: Path) -> None:
+    assert max(await _stops(tmp_path, times=10)) <= 2
+
+
+@asynccontextmanager
+async def frozen(engine: EmbeddedEngine) -> AsyncIterator[None]:
+    """Every process of PostgreSQL stands still."""
+    victim = postmaster(engine)
+    processes = [victim, *victim.children(recursive=True)]
+    for process in processes:
+        os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process.pid, signal.SIGCONT)
+
+
+async def _frozen(folder: Path, seconds: float, **settings: object) -> tuple[float, list[float], list[float]]:
+    """A freeze under load: seconds until the next ack after it, what refusals took, and what the server's own page took."""
+    refusals, pings = list[float](), list[float]()
+
+    async def ask(server: ServerProcess, them: Crew) -> None:
+        """What an HTTP client is told meanwhile: an answer in time, and one that says retry."""
+        headers = {"Authorization": f"Bearer {them.ground['main'].token}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            while True:
+                began = time.monotonic()
+                async with session.get(server.url + "/v1/contacts/recent") as response:
+                    if response.status != 200:
+                        body = await response.json()
+                        assert body["error"]["retry_after_ms"] > 0, body
+                        refusals.append(time.monotonic() - began)
+
+    async def ping(server: ServerProcess) -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                began = time.monotonic()
+                async with session.get(server.url + "/healthz") as response:
+                    assert response.status == 200
+                pings.append(time.monotonic() - began)
+                await asyncio.sleep(0.05)  # a steady pulse is what is measured
+
+    async with everything(folder, **settings) as (engine, server, them):
+        async with them.talking():
+            asking = [asyncio.create_task(ask(server, them)), asyncio.create_task(ping(server))]
+            async with frozen(engine):
+                await asyncio.sleep(seconds)  # the fault itself lasts this long
+            thawed = time.monotonic()
+            await them.more(1)
+            normal = time.monotonic() - thawed
+            await them.more(40)
+            for task in asking:
+                task.cancel()
+            ends = await asyncio.gather(*asking, return_exceptions=True)
+            assert {type(end) for end in ends} == {asyncio.CancelledError}, ends
+        report = them.report()
+        print(f"{report}; first ack {normal:.2f} s after the thaw, refusals at most {max(refusals):.2f} s")
+        print(f"pulse p99 {sorted(pings)[int(len(pings) * 0.99)] * 1000:.0f} ms of {len(pings)}")
+        report.assert_clean()
+        assert '"level": "error"' not in server.said, server.said
+    return normal, refusals, pings
+
+
+async def test_a_frozen_postgres_is_told_of_and_nothing_is_lost_w7(tmp_path: Path) -> None:
+    _, refusals, _ = await _frozen(tmp_path, 1.5, command_timeout_s=0.5)
+    assert refusals, "a freeze that nobody notices proves nothing"
+
+
+@pytest.mark.soak
+async def test_a_postgres_frozen_for_ten_seconds_stalls_nobody_w7(tmp_path: Path) -> None:
+    normal, refusals, pings = await _frozen(tmp_path, 10)
+    assert max(refusals) <= 3
+    assert normal <= 5
+    assert sorted(pings)[int(len(pings) * 0.99)] <= 0.25
