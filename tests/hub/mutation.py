@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgpack
 
-__all__ = ["WRONG", "mutated_bytes", "mutated_frame", "packed"]
+__all__ = ["FEW", "WRONG", "mutated_bytes", "mutated_frame", "packed"]
 
 WRONG: tuple[Any, ...] = (
     None, True, False, 0, -1, 2**31, 2**53, 2**63, 2**64 - 1, -(2**63), 1.5, 1e308, "", "x", "\0", "\ud7ff\uffff", "字" * 300, "x" * 5000,
@@ -22,6 +22,8 @@ WRONG: tuple[Any, ...] = (
     str(UUID(int=2**128 - 1)), "019f0000000070008000636964 5f5f5f", [], [None], [[]] * 20, ["x"] * 200, {}, {"": ""}, {"a": {"b": [1]}},
 )  # fmt: skip
 """Values of every type, and edges of the right one."""
+FEW: tuple[Any, ...] = (None, True, -1, 2**63, 1.5, "", "x", "\0", "x" * 5000, [], ["x"] * 200, {}, {"a": {"b": [1]}})
+"""Every type, once or twice."""
 
 
 def packed(frame: Any, codec: str) -> bytes:
