@@ -49,9 +49,9 @@ async def test_a9_an_unknown_login_costs_as_much_as_a_wrong_password() -> None:
         for hashed in (stored, None):
             best = 1.0
             for _ in range(5):
-                began = time.perf_counter()
+                began = time.process_time()  # of all threads: what it costs, however busy the machine is
                 assert not await passwords.verify(hashed, "wrong")
-                best = min(best, time.perf_counter() - began)
+                best = min(best, time.process_time() - began)
             spent[hashed] = best
         assert spent[None] > spent[stored] / 2
         assert not await passwords.verify(None, "nobody signs in with this")
