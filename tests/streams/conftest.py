@@ -1,18 +1,16 @@
-"""What the tests of streams share: thousands of operations that need no line of log each."""
+"""Thousands of operations, not one of which may end in a fault of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
-from fairwire_server.observe import configure_logs
+from tests.harness.quiet import quiet_log
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Warnings and worse only."""
-    configure_logs(level="warning", shape="console")
-    yield
-    structlog.reset_defaults()
+def faults() -> Iterator[list[str]]:
+    """What was logged as an error: nothing, at the end."""
+    with quiet_log() as faults:
+        yield faults

@@ -36,7 +36,7 @@ from tests.streams.world import OPERATIONS, World
 
 WINDOW: Final = timedelta(hours=24)
 LONG: Final = 160
-SHORT: Final = 40
+SHORT: Final = 25
 LIMIT: Final = 100
 QUIET: Final = ("suspend", "disable", "promote")
 
@@ -285,11 +285,11 @@ async def test_cuts_at_any_moment_lose_and_repeat_nothing_w6(
     assert seen == list(range(1, top + 1))
 
 
-async def test_a_position_below_nought_is_no_hello_w6_w13(young: Past) -> None:
+async def test_a_position_below_nought_is_no_hello_w6_w13(past: Past) -> None:
     resume = {"account": {"epoch": 1, "pos": -1}, "fair": {"epoch": 1, "pos": 0}}
     async with (
-        open_doors(young.node) as doors,
-        peer(f"http://127.0.0.1:{doors.port}", young.crowd.token(young.account), resume=resume, until=None) as one,
+        open_doors(past.node) as doors,
+        peer(f"http://127.0.0.1:{doors.port}", past.crowd.token(past.account), resume=resume, until=None) as one,
     ):
         assert await one.closed() == 4504
 
@@ -303,10 +303,10 @@ async def test_a_position_below_nought_is_no_hello_w6_w13(young: Past) -> None:
     ],
 )
 async def test_a_refused_resume_is_followed_by_a_whole_snapshot_w6(
-    young: Past, reason: str, shifted: Callable[[tuple[int, int]], tuple[int, int]]
+    past: Past, reason: str, shifted: Callable[[tuple[int, int]], tuple[int, int]]
 ) -> None:
-    token = young.crowd.token(young.account)
-    async with open_doors(young.node) as doors:
+    token = past.crowd.token(past.account)
+    async with open_doors(past.node) as doors:
         url = f"http://127.0.0.1:{doors.port}"
         async with peer(url, token) as before:
             here = resume_of(before)
