@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import inspect
 
 from fairwire_server.registry import Bound
 from tests.harness.postgres import Cluster
@@ -130,7 +131,6 @@ def test_operations_and_id_fields_of_the_registry_are_all_in_the_table(world: Wo
 
 def id_fields(request: type[Any]) -> set[str]:
     """Fields of a request that hold an id, however deep."""
-    import msgspec.inspect as inspect
 
     def holds(kind: inspect.Type) -> bool:
         match kind:
