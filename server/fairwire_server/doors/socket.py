@@ -7,6 +7,7 @@ flight, at most one that writes per conversation; beyond that it is simply not r
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,9 +66,13 @@ class SocketSettings:
 
 
 class _Link:
-    """The connection below a hub socket: aiohttp's transport, and aiohttp itself for the closing handshake."""
+    """The connection below a hub socket: aiohttp's transport, and aiohttp itself for the closing handshake.
 
-    __slots__ = ("_aborted", "_ended", "_response", "_transport", "_writer", "paused", "write")
+    Where the transport has nothing to send, bytes go straight to the operating system, past the loop's queue; what that does not
+    take at once, the transport sends when it can.
+    """
+
+    __slots__ = ("_aborted", "_ended", "_fd", "_pending", "_response", "_transport", "_writer", "paused")
 
     def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
         transport = request.transport
@@ -77,9 +82,26 @@ class _Link:
         self._response = response
         self._aborted = False
         self._ended: asyncio.Future[None] | None = None  # most links end with nobody waiting for it
-        # Once per frame and socket: the transport's own function, and one that costs a single frame of Python.
-        self.write = transport.write
+        self._fd: int = transport.get_extra_info("socket").fileno()
+        self._pending = transport.get_write_buffer_size
+        # Once per frame and socket: it costs a single frame of Python.
         self.paused: Callable[[], bool] = partial(attrgetter("writing_paused"), request.protocol)
+
+    def write(self, data: bytes) -> None:
+        transport = self._transport
+        # A transport that is closing has given its descriptor up, perhaps to another connection.
+        if not self._pending() and not transport.is_closing():
+            try:
+                sent = os.write(self._fd, data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                transport.abort()
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+        transport.write(data)
 
     async def drained(self) -> None:
         await self._writer.drain()

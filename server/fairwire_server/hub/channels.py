@@ -101,21 +101,27 @@ class Channel:
     def _push_shared(self, pos: int, told: Told) -> None:
         """The same bytes for everybody of a codec (W3)."""
         prepared: dict[str, bytes] = {}
-        count = 0
+        count = written = size = 0
         for socket in self.sockets.values():
-            if not socket.live or pos <= socket.fair_cursor:
-                continue
-            if pos != socket.fair_cursor + 1:
-                socket.lag()
+            if pos != socket.fair_cursor + 1 or not socket.live:
+                if socket.live and pos > socket.fair_cursor:
+                    socket.lag()
                 continue
             codec = socket.codec
             data = prepared.get(codec.name)
             if data is None:
                 frame = codec.event_frame("fair", pos, told.encoded(socket.view, codec))
                 data = prepared[codec.name] = websocket_frame(frame, binary=codec.binary)
-            socket.push_fair_event(pos, data)
+            try:
+                if socket.push_fair_event(pos, data):
+                    written += 1
+                    size += len(data)
+            except (ConnectionError, OSError, RuntimeError):  # one that has just gone is no fault of the others
+                socket.link.abort()
             count += 1
         self._metrics.deliveries += count
+        self._metrics.frames_out += written
+        self._metrics.bytes_out += size
 
     def caught_up(self, socket: Socket) -> bool:
         """Whether the socket has everything that this channel knows of; the first to say so tells where the stream stands."""
