@@ -5,7 +5,7 @@
 The organiser calls `fair.announce` on a socket; the figure is the time until 1,000 authenticated sockets have the announcement's
 frame, less the time of the same call in a fair with one socket, which is what the call and its COMMIT cost: so it is the
 fan-out of a committed announcement and not the disk. The reference is `bench.bare_fanout`, to which the same generator sends a
-byte, all and one likewise. `end_to_end` leaves the commit in.
+byte, all and one likewise; rounds of both alternate. `end_to_end` leaves the commit in.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 from uuid import uuid4
@@ -87,7 +87,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a segment of rounds has shown."""
+    """What one side of a pair has shown."""
 
     fan_out_s: float
     end_to_end_s: float
@@ -96,18 +96,50 @@ class Sample:
     generator: float
 
 
-async def segment(side: Side, rounds: int) -> Sample:
-    """Rounds to one, then rounds to all."""
-    lone = [await side.counter.expect(1, side.to_one) for _ in range(rounds)]
-    cpu_one = -spent(side.pid)
-    lone += [await side.counter.expect(1, side.to_one) for _ in range(rounds)]
-    cpu_one += spent(side.pid)
-    cpu, own, began = -spent(side.pid), -time.process_time(), time.perf_counter()
-    full = [await side.counter.expect(side.sockets, side.to_all) for _ in range(rounds)]
-    wall = time.perf_counter() - began
-    cpu, own = cpu + spent(side.pid), own + time.process_time()
-    fan_out = median(full) - median(lone)
-    return Sample(fan_out, median(full), median(lone), (cpu - cpu_one) / rounds, own / wall)
+@dataclass(slots=True)
+class Rounds:
+    """The rounds of one side in one pair: how long each took, and the CPU that its server and the generator used."""
+
+    side: Side
+    lone: list[float] = field(default_factory=list)
+    full: list[float] = field(default_factory=list)
+    lone_cpu: float = 0.0
+    full_cpu: float = 0.0
+    generator: float = 0.0
+
+    async def one(self) -> None:
+        """A round to a single socket."""
+        cpu = spent(self.side.pid)
+        self.lone.append(await self.side.counter.expect(1, self.side.to_one))
+        self.lone_cpu += spent(self.side.pid) - cpu
+
+    async def all(self) -> None:
+        """A round to all of them."""
+        cpu, own = spent(self.side.pid), time.process_time()
+        self.full.append(await self.side.counter.expect(self.side.sockets, self.side.to_all))
+        self.full_cpu += spent(self.side.pid) - cpu
+        self.generator += time.process_time() - own
+
+    def sample(self) -> Sample:
+        """What they show."""
+        return Sample(
+            fan_out_s=median(self.full) - median(self.lone),
+            end_to_end_s=median(self.full),
+            commit_s=median(self.lone),
+            cpu_s=(self.full_cpu - self.lone_cpu) / len(self.full),
+            generator=self.generator / sum(self.full),
+        )
+
+
+async def pair(ours: Side, reference: Side, rounds: int) -> tuple[Sample, Sample]:
+    """Rounds of both in turn, so that each meets the machine as the other left it."""
+    both = Rounds(ours), Rounds(reference)
+    for _ in range(rounds):
+        for side in both:
+            await side.one()
+        for side in both:
+            await side.all()
+    return both[0].sample(), both[1].sample()
 
 
 async def ours(served: Served, dsn: str, sockets: int) -> Side:
@@ -172,9 +204,8 @@ async def bench(sockets: int, pairs: int) -> None:
             serving(cores, ["-m", "bench.bare_fanout", str(own.counter.size)], "bare at", folder)
         )
         other = await bare(reference, sockets, own.counter.size)
-        for side in (own, other):
-            await segment(side, 20)
-        samples = [(await segment(own, ROUNDS), await segment(other, ROUNDS)) for _ in range(pairs)]
+        await pair(own, other, 20)
+        samples = [await pair(own, other, ROUNDS) for _ in range(pairs)]
     report(samples, sockets)
 
 
