@@ -1,7 +1,7 @@
 """W5's property: for random operations and every role, `apply(snapshot₀, events₀..₁) == snapshot₁`.
 
 `apply` is the SDK's reducer, the snapshot the server's, and the events come by every way there is: live, replayed, refilled.
-Small lists (K1's 300 is 5 here, K4's 50 is 2) make contacts come and go all the time. A list of operations that fails is shrunk.
+Small lists (K1's 300 is 3 here, K4's 50 is 1) make contacts come and go all the time. A list of operations that fails is shrunk.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Small:
 
 @pytest.fixture
 async def small(database_url: str, tmp_path: Path) -> AsyncIterator[Small]:
-    """Lists of 5, 2 pins: everything is at its limit all the time."""
+    """Lists of 3, one pin: everything is at its limit all the time."""
     clock = ManualClock()
-    async with running_node(database_url, tmp_path, clock, recent_max=5, pins_max=2) as running:
+    async with running_node(database_url, tmp_path, clock, recent_max=3, pins_max=1) as running:
         yield Small(running.node, running.url, clock)
 
 

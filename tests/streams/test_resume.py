@@ -13,6 +13,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 
@@ -96,6 +97,8 @@ async def history(node: Node, clock: ManualClock, length: int) -> AsyncIterator[
     while top < length:
         op = dice.choice((*("buyer_says", "team_says", "receive") * 4, *names))
         await world.act(op, (dice.randrange(24), dice.randrange(24), dice.randrange(24)))
+        if world.said and dice.random() < 0.3:
+            await _receipt(world, *world.said[-1][:2])
         if dice.random() < 0.03:
             fair_top = await announce(node, crowd, f"announcement {fair_top + 1}")
         async with node.works.read() as work:
@@ -110,6 +113,13 @@ async def history(node: Node, clock: ManualClock, length: int) -> AsyncIterator[
         past.states[pos] = state
     assert pos == top
     yield past
+
+
+async def _receipt(world: World, conversation: UUID, seq: int) -> None:
+    """The holder's device has the newest message: markers that later ones supersede."""
+    world.clock.advance(1.1)
+    world.node.services.receipts.received(world.crowd.ids[await world.holder(conversation)], {conversation: seq})
+    await world.node.services.receipts.flush()
 
 
 async def announce(node: Node, crowd: Crowd, title: str) -> int:
@@ -144,6 +154,9 @@ async def young(database_url: str, tmp_path: Path) -> AsyncIterator[Past]:
 
 
 async def test_every_position_recovers_exactly_what_it_missed_w6(past: Past) -> None:
+    fresh = await snapshot(past.node, past.crowd, past.account)
+    assert fresh.account.pos == past.top
+    same(past.states[past.top], fresh.state, milliseconds(past.clock.now()), "from the beginning")
     for pos in sorted(past.states):
         fair_pos = pos % (past.fair_top + 1)
         past.check(await past.resume(past.at(pos), past.fair_at(fair_pos)), pos, fair_pos)
@@ -156,7 +169,7 @@ async def test_voids_only_stand_for_superseded_markers_w6(past: Past) -> None:
     types = {row["pos"]: row["type"] for row in rows}
     page = await past.resume(past.at(0), past.fair_at(0))
     voids = [item for item in page.items if item.body is None]
-    assert voids, "a history without a superseded marker proves nothing"
+    assert len(voids) > 5, "a history without superseded markers proves nothing"
     assert all(types[pos] == "marker" for item in voids for pos in range(item.start, item.end + 1))
     assert all(one.end + 1 < other.start for one, other in pairwise(voids))
 
@@ -216,7 +229,7 @@ async def test_the_window_of_age_ends_at_its_hour_w6(young: Past) -> None:
     """An event 24 h old is replayed, one a second older is not; pruned or not, the answer is the same."""
     last = young.top - 1
     young.clock.advance(WINDOW.total_seconds())
-    await young.world.say(young.world.chats[0][0], young.world.chats[0][1])  # the newest of all is young
+    await young.world.call(young.account, "account.update", name="young")  # the newest event of all is young
     young.clock.advance(1)
     assert (await young.resume(young.at(last), young.fair_at(young.fair_top))).reason == "too_old"
     page = await young.resume(young.at(young.top), young.fair_at(young.fair_top))
