@@ -44,6 +44,20 @@ class Calls:
 
     async def start(self, call: frames.Call) -> None:
         """Start a call, waiting first for its turn (W8): this wait is what pauses reading."""
+        self._socket.unread = True
+        try:
+            conversation = await self._turn(call)
+        finally:
+            self._socket.unread = False
+        task = asyncio.get_running_loop().create_task(self._answer(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if conversation is not None:
+            self._writing[conversation] = task
+            task.add_done_callback(lambda done: self._written(conversation, done))
+
+    async def _turn(self, call: frames.Call) -> UUID | None:
+        """Return once the call may run; the conversation it writes to, if it writes to one."""
         while len(self._tasks) >= self._in_flight:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         while self._socket.over_half() and self._socket.closing is None:
@@ -51,16 +65,10 @@ class Calls:
                 await self._socket.drained()
             except TimeoutError:
                 self._socket.close(Close.TOO_SLOW, "answers are not read")
-                return
         conversation = _written_conversation(call, self._socket.codec)
         if conversation is not None and (before := self._writing.get(conversation)) is not None:
             await asyncio.wait([before])
-        task = asyncio.get_running_loop().create_task(self._answer(call))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if conversation is not None:
-            self._writing[conversation] = task
-            task.add_done_callback(lambda done: self._written(conversation, done))
+        return conversation
 
     async def finished(self) -> None:
         """Return once every call has ended; their effects last, whoever hears the answers."""

@@ -63,6 +63,8 @@ class Beats:
 
     def _check_answer(self, socket: Socket) -> None:
         """Any frame counts as life: the door clears `beat_at` with each (W11)."""
+        if socket.unread:
+            return  # its answer may be waiting right behind the calls that wait for their turn
         if socket.beat_at is not None and self.now - socket.beat_at >= self._answer_s * 0.9:
             socket.close(Close.NO_ANSWER, "the beat was not answered")
 

@@ -74,7 +74,7 @@ class Socket:
     __slots__ = (
         "_blocked", "_dirty", "_drained", "_spawn", "acked", "beat_at", "caller", "closing", "codec", "cursor", "device",
         "epoch", "expires_at", "fair_cursor", "fair_epoch", "heard_at", "lagging_since", "limits", "link", "live", "metrics",
-        "number", "on_lag", "presence", "queue", "queued", "receivable", "view", "watching",
+        "number", "on_lag", "presence", "queue", "queued", "receivable", "unread", "view", "watching",
     )  # fmt: skip
 
     def __init__(
@@ -110,6 +110,8 @@ class Socket:
         self.receivable: deque[tuple[int, Receivable]] = deque()
         self.heard_at = now
         self.beat_at: float | None = None
+        self.unread = False
+        """The door does not read it for now, because its calls wait for their turn: its silence says nothing (W8, W11)."""
         self.expires_at = expires_at
         self.presence: PresenceState = "online"
         self.watching: frozenset[tuple[str, UUID]] = frozenset()
