@@ -148,7 +148,8 @@ async def test_one_reader_that_stops_is_cut_and_nobody_else_notices_w12(database
 
 @pytest.mark.soak
 async def test_one_of_two_hundred_readers_stops_w12(database_url: str, tmp_path: Path) -> None:
-    async with running_node(database_url, tmp_path, devices_max=30) as running:
+    # peers answer no beat
+    async with running_node(database_url, tmp_path, devices_max=30, beat_interval_s=600, beat_answer_s=500) as running:
         await _one_stops(running, readers=200)
 
 
