@@ -51,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # where things are
     database_url: Annotated[str, _doc("PostgreSQL 15 to 18 as a postgresql:// URL; empty runs the embedded one.")] = ""
+    redis_url: Annotated[
+        str, _doc("Valkey or Redis 7 and later, for several nodes: redis://, rediss:// or unix://; empty: one node alone.")
+    ] = ""
     data_dir: Annotated[Path, _doc("Folder of the embedded PostgreSQL, of images and of the outbox.")] = Path("./data")
     host: Annotated[str, _doc("Address that clients connect to.")] = "127.0.0.1"
     port: Annotated[int, _doc("Port that clients connect to; 0 takes a free one.", 0, 65535)] = 8080
@@ -274,6 +277,8 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
     """What only shows when the values are seen as what they mean, or beside each other."""
     if settings.database_url and not settings.database_url.startswith(("postgresql://", "postgres://")):
         yield Fault(_variable("database_url"), "Expected a postgresql:// URL.")
+    if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://", "unix:///")):
+        yield Fault(_variable("redis_url"), "Expected a redis://, rediss:// or unix:/// URL.")
     if settings.secret and len(settings.secret) < 32:
         yield Fault(_variable("secret"), "Expected at least 32 characters.")
     for name in ("public_url", "allowed_origins"):

@@ -37,9 +37,10 @@ class Running:
 
 @asynccontextmanager
 async def running_node(
-    database_url: str, data_dir: Path, clock: Clock | None = None, **changes: Any
+    database_url: str, data_dir: Path, clock: Clock | None = None, ground: Fairground | None = None, **changes: Any
 ) -> AsyncIterator[Running]:
-    """A node on a migrated database. `changes` are settings; rates are off unless they say otherwise."""
+    """A node on a migrated database. `changes` are settings; rates are off unless they say otherwise. A node beside another
+    stands on its `ground`."""
     settings = msgspec.structs.replace(
         Settings(data_dir=data_dir, port=0, admin_port=0, rate_factor=0.0, log_level="warning"), **changes
     )
@@ -51,6 +52,6 @@ async def running_node(
         lock_timeout_ms=settings.lock_timeout_ms,
     )
     async with database, open_node(settings, database, clock) as node:
-        ground = await build_fairground(node)
+        ground = ground or await build_fairground(node)
         async with open_doors(node) as doors:
             yield Running(node, doors.port, doors.admin_port, ground)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -94,6 +95,10 @@ class SessionStore:
     async def surplus(self, connection: Connection, account: UUID, now: datetime, most: int) -> list[UUID]:
         """Live sessions beyond the `most` last used."""
         return [row["id"] for row in await connection.fetch(self._sql["surplus_sessions"], account, now, most)]
+
+    async def over(self, connection: Connection, sessions: Sequence[UUID]) -> set[UUID]:
+        """Those of the sessions that have ended."""
+        return {row["id"] for row in await connection.fetch(self._sql["over_sessions"], sessions)}
 
     async def forget(self, connection: Connection, before: datetime) -> None:
         """Drop what ended before that instant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -127,6 +128,11 @@ class Sessions:
             return
         for session in ended:
             self._close_later(work, account, session, why)
+
+    async def over(self, sessions: Collection[UUID]) -> set[UUID]:
+        """Those of the sessions that have ended, for a hub that may not have been told (A6)."""
+        async with self._works.read() as work:
+            return await self._sessions.over(work.connection, list(sessions))
 
     async def forget(self, work: Work) -> None:
         """Drop sessions that ended long ago; from time to time."""

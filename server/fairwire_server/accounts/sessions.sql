@@ -50,6 +50,13 @@ WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > $2
 ORDER BY used_at DESC, id DESC
 OFFSET $3;
 
+-- name: over_sessions
+-- Which of these sessions have ended, for a node that may not have been told (A6).
+SELECT n.id FROM unnest($1::uuid[]) AS n (id)
+LEFT JOIN session s ON s.id = n.id
+LEFT JOIN account a ON a.id = s.account_id
+WHERE s.revoked_at IS NOT NULL OR a.state IS DISTINCT FROM 'active';
+
 -- name: forget_sessions
 -- What ended long ago; its tokens go with it.
 DELETE FROM session WHERE expires_at < $1 OR revoked_at < $1;

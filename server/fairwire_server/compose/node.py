@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final
 
 import structlog
@@ -24,10 +25,13 @@ from fairwire_protocol.models import Limits as WireLimits
 from fairwire_server import __version__
 from fairwire_server.accounts.installation import ensure_installation
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.accounts.sessions import Sessions
 from fairwire_server.accounts.store import AccountStore
 from fairwire_server.accounts.tokens import Tokens
 from fairwire_server.accounts.views import own_account
-from fairwire_server.bus.local import LocalBus, News
+from fairwire_server.bus.bus import Bus, Ears, News
+from fairwire_server.bus.local import LocalBus
+from fairwire_server.bus.redis_bus import RedisBus
 from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.outbox import OutboxChannel
 from fairwire_server.channels.post import Post
@@ -41,10 +45,13 @@ from fairwire_server.doors.limits import ADDRESS_RATES, Limits
 from fairwire_server.doors.socket import Authenticated, SocketSettings
 from fairwire_server.hub.beats import Beats
 from fairwire_server.hub.ephemera import EPHEMERAL_MS
+from fairwire_server.hub.hub import Hub
+from fairwire_server.hub.reconcile import Reconciler
 from fairwire_server.hub.socket import Link, QueueLimits, Socket
 from fairwire_server.observe import LoopLag, Metrics
 from fairwire_server.registry import Registry
 from fairwire_server.settings import Settings
+from fairwire_server.streams.standing import Standings
 from fairwire_server.streams.store import StreamStore
 
 __all__ = ["Node", "open_node"]
@@ -67,6 +74,8 @@ class Node:
     registry: Registry
     dispatch: Dispatch
     outbox: OutboxChannel | None
+    bus: Bus
+    reconciler: Reconciler
 
     async def authenticate_socket(self, token: str) -> Authenticated:
         """Who opens a socket with this token (W1)."""
@@ -167,6 +176,7 @@ async def open_node(settings: Settings, database: Database, clock: Clock | None 
         registry, Limits(clock, factor=factor), Limits(clock, rates=ADDRESS_RATES, factor=factor), metrics
     )
     lag = LoopLag(clock, metrics)
+    bus, reconciler = _open_bus(settings, database, ground, services.sessions, installation.secret)
     node = Node(
         settings=settings,
         clock=clock,
@@ -178,6 +188,8 @@ async def open_node(settings: Settings, database: Database, clock: Clock | None 
         registry=registry,
         dispatch=dispatch,
         outbox=outbox,
+        bus=bus,
+        reconciler=reconciler,
     )
     async with _running(node):
         yield node
@@ -198,12 +210,11 @@ def _email(settings: Settings) -> EmailChannel:
 async def _running(node: Node) -> AsyncIterator[None]:
     """The background: claimed database first, then every loop, stopped together."""
     ground, services, settings = node.ground, node.services, node.settings
-    bus = LocalBus(node.works.database, node.clock, partial(_heard, ground), partial(_missed, ground))
     beats = Beats(ground.hub, node.clock, interval_s=settings.beat_interval_s, answer_s=settings.beat_answer_s)
     claimed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     tasks: list[asyncio.Task[None]] = []
     async with asyncio.TaskGroup() as group:
-        tasks.append(group.create_task(bus.run(claimed)))
+        tasks.append(group.create_task(node.bus.run(claimed)))
         try:
             await claimed
             async with node.works.begin() as work:
@@ -213,6 +224,8 @@ async def _running(node: Node) -> AsyncIterator[None]:
             await services.keyword_lists.refresh()
             loops = [
                 ground.hub.run(),
+                ground.relay.run(),
+                node.reconciler.run(),
                 beats.run(),
                 ground.presences.run(),
                 ground.errands.run(),
@@ -268,15 +281,34 @@ async def _every(clock: Clock, seconds: float, what: str, work: Callable[[], Awa
             log.exception("background work failed", work=what)
 
 
-def _heard(ground: Ground, news: News) -> None:
-    hub = ground.hub
+def _open_bus(
+    settings: Settings, database: Database, ground: Ground, sessions: Sessions, installation: bytes
+) -> tuple[Bus, Reconciler]:
+    """The bus of this node, and what makes good for all that it loses (W4)."""
+    relay, hub, clock = ground.relay, ground.hub, ground.works.clock
+    standings = Standings(ground.works, StreamStore())
+    reconciler = Reconciler(hub, standings.read, sessions.over, lambda: bus.connected, clock)
+
+    def connected() -> None:
+        relay.connected()
+        reconciler.look()
+
+    ears = Ears(partial(_heard, hub, reconciler), reconciler.look, relay.heard, connected)
+    bus: Bus
+    if settings.redis_url:
+        namespace = blake2b(installation, digest_size=6, person=b"bus").hexdigest()
+        bus = RedisBus(settings.redis_url, database, clock, ears, relay.node, namespace=namespace)
+        relay.join(bus.tell)
+    else:
+        bus = LocalBus(database, clock, ears, relay.node)
+    return bus, reconciler
+
+
+def _heard(hub: Hub, reconciler: Reconciler, news: News) -> None:
     if news.reset == "all":
         hub.reset(hub.accounts())
     elif not isinstance(news.reset, str):
         hub.reset(news.reset)
     hub.wake(news.wake, news.wake_fairs)
-
-
-def _missed(ground: Ground) -> None:
-    """Notifications may have been lost: every stream is looked at."""
-    ground.hub.wake(ground.hub.accounts(), ground.hub.fairs())
+    if news.look:
+        reconciler.look(None if isinstance(news.look, str) else news.look)

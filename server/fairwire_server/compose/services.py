@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from fairwire_server.accounts.address_change import AddressChange
 from fairwire_server.accounts.callers import Callers
 from fairwire_server.accounts.changes import Changes
@@ -62,6 +64,7 @@ from fairwire_server.folding import Folding
 from fairwire_server.hub.ephemera import Ephemera
 from fairwire_server.hub.hub import Hub
 from fairwire_server.hub.presence import Presences
+from fairwire_server.hub.relay import Relay
 from fairwire_server.hub.sync import Sync
 from fairwire_server.jobs.errands import Errands
 from fairwire_server.observe import Metrics
@@ -89,6 +92,7 @@ class Ground:
     snapshots: Snapshots
     streams: Streams
     hub: Hub
+    relay: Relay
     sync: Sync
     presences: Presences
     contacts: Contacts
@@ -101,7 +105,7 @@ class Ground:
     async def reset_streams(self, work: Work, accounts: Sequence[UUID]) -> None:
         """New epochs for these accounts, whose sockets come back for a snapshot once that is committed (W6)."""
         await self.streams.reset(work, accounts)
-        work.on_commit(lambda: self.hub.reset(accounts))
+        work.on_commit(lambda: self.relay.reset(accounts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +158,8 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
         grace_s=settings.presence_grace_s,
     )
     hub = Hub(sync, presences, works.clock, metrics, devices_max=settings.devices_max)
-    streams = Streams(stream_store, hub.publish)
+    relay = Relay(hub, works.clock, uuid7(), grace_s=settings.presence_grace_s)
+    streams = Streams(stream_store, relay.publish)
     limits = ContactLimits(recent=settings.recent_max, pins=settings.pins_max)
     contacts = Contacts(works, commands, contact_store, streams, limits)
     folding = Folding()
@@ -170,6 +175,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
         snapshots=snapshots,
         streams=streams,
         hub=hub,
+        relay=relay,
         sync=sync,
         presences=presences,
         contacts=contacts,
@@ -189,7 +195,7 @@ def build_services(ground: Ground, post: Post) -> Services:
         **chat,
         contacts=ground.contacts,
         presences=ground.presences,
-        ephemera=Ephemera(ground.hub, chat["reading"].see, ground.works.clock),
+        ephemera=Ephemera(ground.hub, ground.relay.show, chat["reading"].see, ground.works.clock),
     )
 
 
@@ -210,7 +216,7 @@ def _accounts(g: Ground, post: Post, chats: Holdings) -> dict[str, Any]:
         callers=g.callers,
         commands=g.commands,
         tokens=g.tokens,
-        close_sockets=g.hub.close_sockets,
+        close_sockets=g.relay.close_sockets,
         life=timedelta(days=settings.refresh_token_days),
     )
     index, query = g.search_tokens.index_tokens, g.search_tokens.search_query

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from fairwire_protocol.errors import Refused
-from fairwire_protocol.frames import Looking, Typing
+from fairwire_protocol.frames import Looking, ServerFrame, Typing
 from fairwire_protocol.operations import Empty
 from fairwire_protocol.operations.chat import ShowTyping
 from fairwire_server.accounts.rules import Caller
@@ -30,8 +30,8 @@ class Ephemera:
     """Handlers of `chat.typing` and `chat.looking`. What the database said of a conversation is believed for a few seconds, or until
     it is transferred."""
 
-    def __init__(self, hub: Hub, see: See, clock: Clock) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, show: Callable[[UUID, ServerFrame], None], see: See, clock: Clock) -> None:
+        self._show = show
         self._see = see
         self._clock = clock
         self._seen: dict[UUID, dict[UUID, tuple[float, Sight]]] = {}
@@ -42,10 +42,10 @@ class Ephemera:
         sight = await self._sight(caller, request.conversation)
         if caller.account == sight.buyer:
             frame = Typing(conversation=sight.conversation, account=caller.account, for_ms=EPHEMERAL_MS)
-            self._hub.tell_account(sight.holder, frame)
+            self._show(sight.holder, frame)
         elif caller.account == sight.holder:
             frame = Typing(conversation=sight.conversation, account=None, for_ms=EPHEMERAL_MS)
-            self._hub.tell_account(sight.buyer, frame)
+            self._show(sight.buyer, frame)
         else:
             raise Refused("not_holder")
         return Empty()
@@ -55,7 +55,7 @@ class Ephemera:
         sight = await self._sight(caller, request.conversation)
         if caller.side == "team" and caller.account != sight.holder:
             frame = Looking(conversation=sight.conversation, account=caller.account, for_ms=EPHEMERAL_MS)
-            self._hub.tell_account(sight.holder, frame)
+            self._show(sight.holder, frame)
         return Empty()
 
     async def _sight(self, caller: Caller, conversation: UUID) -> Sight:

@@ -18,14 +18,13 @@ import structlog
 from fairwire_protocol.errors import Close, FairwireError
 from fairwire_protocol.events import MessagePosted
 from fairwire_protocol.frames import ServerFrame
-from fairwire_protocol.models import Person
 from fairwire_server.clock import Clock
 from fairwire_server.hub.channels import Channel
 from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.socket import Socket, websocket_frame
 from fairwire_server.hub.sync import Sync
 from fairwire_server.observe import Metrics
-from fairwire_server.streams.told import Appended, FairAppended, event_type
+from fairwire_server.streams.told import Appended, FairAppended, Told, event_type
 
 __all__ = ["Hub"]
 
@@ -70,6 +69,8 @@ class Hub:
         self._closings: list[_Closing] = []
         self.on_transfer: Callable[[UUID], None] = _nothing
         """Called with a conversation whose holder has changed, before anybody is told."""
+        self.on_attach: Callable[[Socket], None] = _nothing
+        self.on_detach: Callable[[Socket], None] = _nothing
 
     async def run(self) -> None:
         """Hold the tasks of sockets until cancelled."""
@@ -100,21 +101,22 @@ class Hub:
 
     def attach(self, socket: Socket) -> None:
         """Follow the socket's streams. Replaces the same device's older socket; an 11th device is turned away (W13)."""
-        own = self._accounts.get(socket.caller.account)
-        if own is not None:
-            devices = {one.device for one in own.sockets.values() if one.closing is None}
-            for older in list(own.sockets.values()):
-                if older.device == socket.device and older.closing is None:
-                    older.close(Close.TOO_MANY_DEVICES, "replaced by a newer connection of this device")
-            if socket.device not in devices and len(devices) >= self._devices_max:
-                socket.close(Close.TOO_MANY_DEVICES, f"at most {self._devices_max} devices")
-                return
+        own = list(self.sockets_of([socket.caller.account]))
+        devices = {one.device for one in own if one.closing is None}
+        for older in own:
+            if older.device == socket.device and older.closing is None:
+                older.close(Close.TOO_MANY_DEVICES, "replaced by a newer connection of this device")
+        devices |= self.presences.elsewhere.devices(socket.caller.account)
+        if socket.device not in devices and len(devices) >= self._devices_max:
+            socket.close(Close.TOO_MANY_DEVICES, f"at most {self._devices_max} devices")
+            return
         self.sockets[socket.number] = socket
         self._channel(self._accounts, "account", socket.caller.account).sockets[socket.number] = socket
         self._channel(self._fairs, "fair", socket.caller.fair).sockets[socket.number] = socket
         self.metrics.sockets += 1
         self.metrics.sockets_opened += 1
         self.presences.attached(socket)
+        self.on_attach(socket)
         for closing in self._closings:
             if closing.concerns(socket):
                 socket.close(closing.code, closing.reason)
@@ -132,6 +134,7 @@ class Hub:
                 del channels[key]
         socket.gone()
         self.presences.detached(socket, self._clock.monotonic())
+        self.on_detach(socket)
 
     def _channel(self, channels: dict[UUID, Channel], stream: Any, key: UUID) -> Channel:
         channel = channels.get(key)
@@ -156,11 +159,15 @@ class Hub:
         return sum(socket.queued for socket in self.sockets.values())
 
     def figures(self, fair: UUID) -> tuple[int, dict[str, int]]:
-        """Open sockets of a fair, and its accounts online by kind (A4)."""
+        """Open sockets of a fair, and its accounts online by kind, at all nodes (A4)."""
         channel = self._fairs.get(fair)
         sockets = [] if channel is None else list(channel.sockets.values())
-        kinds = {socket.caller.account: socket.caller.kind for socket in sockets}
-        return len(sockets), dict(Counter(str(kind) for kind in kinds.values()))
+        kinds = {socket.caller.account: str(socket.caller.kind) for socket in sockets}
+        count = len(sockets)
+        for here in self.presences.elsewhere.of_fair(fair):
+            kinds[here.account] = here.kind
+            count += len(here.devices)
+        return count, dict(Counter(kinds.values()))
 
     # events come in
 
@@ -170,16 +177,23 @@ class Hub:
             self.metrics.events[event_type(one.told)] += 1
             event = one.told.team
             if isinstance(event, MessagePosted) and event.message.transfer is not None:
-                self._transferred(event.message.conversation, event.message.transfer.source)
+                source = event.message.transfer.source
+                self.transferred(event.message.conversation, source.id if source else None)
             channel = self._accounts.get(one.account) if isinstance(one, Appended) else self._fairs.get(one.fair)
             if channel is not None:
                 channel.committed(one.pos, one.told)
 
-    def _transferred(self, conversation: UUID, source: Person | None) -> None:
+    def committed(self, stream: UUID, pos: int, told: Told, *, fair: bool = False) -> None:
+        """Another node has committed an event."""
+        channel = self._fairs.get(stream) if fair else self._accounts.get(stream)
+        if channel is not None:
+            channel.committed(pos, told)
+
+    def transferred(self, conversation: UUID, source: UUID | None) -> None:
         """What was known for the moment only is over: whom typing reaches, and that the giver sees the buyer's presence (C9)."""
         self.on_transfer(conversation)
-        if source is not None and source.id in self._accounts:
-            self.spawn(self.presences.recheck(source.id))
+        if source is not None and source in self._accounts:
+            self.spawn(self.presences.recheck(source))
 
     def wake(self, accounts: Collection[UUID] = (), fairs: Collection[UUID] = ()) -> None:
         """Another process has appended to these streams: live sockets look into the log."""
@@ -190,9 +204,19 @@ class Hub:
             if (channel := self._fairs.get(fair)) is not None:
                 channel.exists(channel.top + 1)
 
+    def stands(self, stream: UUID, epoch: int, pos: int, *, fair: bool = False) -> None:
+        """The database says where a stream stands: whoever is behind reads the log, whoever has another epoch starts anew (W4, W6)."""
+        channel = self._fairs.get(stream) if fair else self._accounts.get(stream)
+        if channel is None:
+            return
+        for socket in list(channel.sockets.values()):
+            if socket.live and epoch != (socket.fair_epoch if fair else socket.epoch):
+                socket.close(Close.POSITION_LOST, "the stream has a new epoch")
+        channel.exists(pos)
+
     def reset(self, accounts: Collection[UUID]) -> None:
         """These streams have a new epoch: their clients come back for a snapshot (W6)."""
-        for socket in self._sockets_of(accounts):
+        for socket in self.sockets_of(accounts):
             socket.close(Close.POSITION_LOST, "the stream has a new epoch")
 
     def close_sockets(self, account: UUID, session: UUID | None, code: Close, reason: str) -> None:
@@ -207,11 +231,12 @@ class Hub:
         asyncio.get_running_loop().call_soon(self._close_matching, account, session, code, reason)
 
     def _close_matching(self, account: UUID, session: UUID | None, code: Close, reason: str) -> None:
-        for socket in self._sockets_of([account]):
+        for socket in self.sockets_of([account]):
             if session is None or socket.caller.session == session:
                 socket.close(code, reason)
 
-    def _sockets_of(self, accounts: Collection[UUID]) -> Iterator[Socket]:
+    def sockets_of(self, accounts: Collection[UUID]) -> Iterator[Socket]:
+        """The accounts' sockets here."""
         for account in accounts:
             channel = self._accounts.get(account)
             if channel is not None:
@@ -219,7 +244,7 @@ class Hub:
 
     def tell_account(self, account: UUID, frame: ServerFrame) -> None:
         """Show something unstored on an account's devices, if they are here (W10)."""
-        for socket in self._sockets_of([account]):
+        for socket in self.sockets_of([account]):
             socket.push_ephemeral(websocket_frame(socket.codec.encode(frame), binary=socket.codec.binary))
 
     # writing
@@ -263,5 +288,5 @@ class Hub:
             await self._clock.sleep(0.05)
 
 
-def _nothing(_: UUID) -> None:
+def _nothing(_: object) -> None:
     """Nobody wants to know."""

@@ -1,14 +1,16 @@
 """Presence: who is here, the best of an account's devices, told only to those who have it on screen (C17, W10).
 
 Changes are gathered and sent once a second, to the sockets that watch; the cost grows with changes seen. Nothing is stored: an
-account whose last socket is gone stays what it was for 20 s from the last frame it sent, then it is offline.
+account whose last socket is gone stays what it was for 20 s from the last frame it sent, then it is offline. Other nodes learn of
+each change in the turn of the loop in which it happens; what they have stands in `elsewhere`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from fairwire_protocol.frames import PresenceChanged
@@ -17,22 +19,26 @@ from fairwire_protocol.operations import Empty, contacts
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import Clock
 from fairwire_server.context import Context
+from fairwire_server.hub.elsewhere import Elsewhere, best
+from fairwire_server.hub.peers import Here
 from fairwire_server.hub.socket import Socket, websocket_frame
 from fairwire_server.observe import Metrics
 
-__all__ = ["Presences", "best"]
+__all__ = ["Presences"]
 
 Key = tuple[str, UUID]
 Watchable = Callable[[Caller, Collection[Key]], Awaitable[set[Key]]]
 """Which of these subjects the caller may watch (W10)."""
 
 TICK_S: Final = 1.0
-RANK: Final[dict[str, int]] = {"offline": 0, "away": 1, "busy": 2, "online": 3}
 
 
-def best(states: Iterable[PresenceState]) -> PresenceState:
-    """C17: the best of several devices or accounts."""
-    return max(states, key=RANK.__getitem__, default="offline")
+class _Leaving(NamedTuple):
+    """An account without a socket that still counts as here: until when, as what, and who it is."""
+
+    until: float
+    state: PresenceState
+    caller: Caller
 
 
 class Presences:
@@ -44,12 +50,15 @@ class Presences:
         self._watchable = watchable
         self._grace_s = grace_s
         self._sockets: dict[UUID, dict[int, Socket]] = {}
-        # Accounts without a socket that still count as here: until when, as what, and for which exhibitor.
-        self._leaving: dict[UUID, tuple[float, PresenceState, UUID | None]] = {}
+        self._leaving: dict[UUID, _Leaving] = {}
         self._receiving: dict[UUID, set[UUID]] = defaultdict(set)
         self._told: dict[Key, PresenceState] = {}
         self._changed: set[Key] = set()
         self._watchers: dict[Key, dict[int, Socket]] = {}
+        self.elsewhere = Elsewhere(self._touch)
+        self.on_change: Callable[[Sequence[Here]], None] | None = None
+        """Tells other nodes what has changed here."""
+        self._moved: dict[UUID, Caller] = {}
 
     # sockets come and go
 
@@ -62,7 +71,7 @@ class Presences:
             receives = caller.may("receive_chats")  # an account whose kind was changed may not any more
             change = self._receiving[caller.exhibitor].add if receives else self._receiving[caller.exhibitor].discard
             change(caller.account)
-        self._touch(caller.account, caller.exhibitor)
+        self._move(caller)
 
     def detached(self, socket: Socket, now: float) -> None:
         """A device is gone; the account's grace counts from the last frame it sent (W14)."""
@@ -74,8 +83,39 @@ class Presences:
         if not sockets:
             del self._sockets[caller.account]
             until = min(now, socket.heard_at) + self._grace_s
-            self._leaving[caller.account] = (until, socket.presence, caller.exhibitor)
+            self._leaving[caller.account] = _Leaving(until, socket.presence, caller)
+        self._move(caller)
+
+    def _move(self, caller: Caller) -> None:
+        """Something about the account has changed here."""
         self._touch(caller.account, caller.exhibitor)
+        if self.on_change is not None:
+            if not self._moved:
+                asyncio.get_running_loop().call_soon(self._tell_moved)
+            self._moved[caller.account] = caller
+
+    def _tell_moved(self) -> None:
+        moved, self._moved = self._moved, {}
+        if self.on_change is not None:
+            self.on_change([self._here(caller) for caller in moved.values()])
+
+    def _here(self, caller: Caller) -> Here:
+        """An account as this node shows it to others."""
+        sockets = self._sockets.get(caller.account, {}).values()
+        return Here(
+            account=caller.account,
+            fair=caller.fair,
+            kind=str(caller.kind),
+            exhibitor=caller.exhibitor,
+            receives=caller.exhibitor is not None and caller.account in self._receiving.get(caller.exhibitor, ()),
+            state=self._here_only(caller.account),
+            devices=tuple(socket.device for socket in sockets if socket.closing is None),
+        )
+
+    def all_here(self) -> list[Here]:
+        """Everybody who is here or still counts as here."""
+        callers = [next(iter(sockets.values())).caller for sockets in self._sockets.values()]
+        return [self._here(caller) for caller in (*callers, *(one.caller for one in self._leaving.values()))]
 
     def _touch(self, account: UUID, exhibitor: UUID | None) -> None:
         self._changed.add(("account", account))
@@ -88,18 +128,23 @@ class Presences:
         """The state of a subject now."""
         kind, id_ = key
         if kind == "exhibitor":
-            return best(self._of_account(account) for account in self._receiving.get(id_, ()))
+            receiving = {*self._receiving.get(id_, ()), *self.elsewhere.receiving(id_)}
+            return best(self._of_account(account) for account in receiving)
         return self._of_account(id_)
 
     def _of_account(self, account: UUID) -> PresenceState:
+        here = self._here_only(account)
+        return here if here == "online" else best((here, self.elsewhere.state(account)))
+
+    def _here_only(self, account: UUID) -> PresenceState:
         sockets = self._sockets.get(account)
         if sockets:
             return best(socket.presence for socket in sockets.values())
         leaving = self._leaving.get(account)
-        return "offline" if leaving is None else leaving[1]
+        return "offline" if leaving is None else leaving.state
 
     def online(self, accounts: Collection[UUID]) -> set[UUID]:
-        """Those of the accounts that are here (C6)."""
+        """Those of the accounts that are at some node (C6)."""
         return {account for account in accounts if self._of_account(account) != "offline"}
 
     def count(self) -> int:
@@ -126,7 +171,7 @@ class Presences:
         socket = self._socket(caller, context)
         if socket is not None and socket.presence != request.state:
             socket.presence = request.state
-            self._touch(caller.account, caller.exhibitor)
+            self._move(caller)
         return Empty()
 
     def _socket(self, caller: Caller, context: Context) -> Socket | None:
@@ -168,13 +213,13 @@ class Presences:
     def tick(self) -> None:
         """End what is over, then tell every watcher its changes in one frame."""
         now = self._clock.monotonic()
-        for account in [account for account, (until, _, _) in self._leaving.items() if until <= now]:
-            _, _, exhibitor = self._leaving.pop(account)
-            if exhibitor is not None:
-                self._receiving[exhibitor].discard(account)
-                if not self._receiving[exhibitor]:
-                    del self._receiving[exhibitor]
-            self._touch(account, exhibitor)
+        for account in [account for account, leaving in self._leaving.items() if leaving.until <= now]:
+            caller = self._leaving.pop(account).caller
+            if caller.exhibitor is not None:
+                self._receiving[caller.exhibitor].discard(account)
+                if not self._receiving[caller.exhibitor]:
+                    del self._receiving[caller.exhibitor]
+            self._move(caller)
         changed, self._changed = self._changed, set()
         news: dict[int, tuple[Socket, list[Presence]]] = {}
         for key in changed:

@@ -48,6 +48,12 @@ INSERT INTO fair_event (fair_id, pos, body, at) SELECT fair_id, pos, $2, $3 FROM
 SELECT s.epoch, s.pos, f.epoch AS fair_epoch, f.pos AS fair_pos
 FROM account_stream s, fair_stream f WHERE s.account_id = $1 AND f.fair_id = $2;
 
+-- name: standing
+-- Where many streams stand at once, for a node that may have missed something (W4).
+SELECT account_id AS id, false AS fair, epoch, pos FROM account_stream WHERE account_id = ANY ($1::uuid[])
+UNION ALL
+SELECT fair_id, true, epoch, pos FROM fair_stream WHERE fair_id = ANY ($2::uuid[]);
+
 -- name: resume
 -- Both streams' heads and what follows two positions, in one snapshot (W6). Messages are rendered from their rows, so that a
 -- recalled one is empty here too (C12).

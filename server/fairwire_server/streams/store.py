@@ -68,6 +68,12 @@ class StreamStore:
         """epoch, pos, fair_epoch, fair_pos."""
         return await connection.fetchrow(self._sql["positions"], account, fair)
 
+    async def standing(
+        self, connection: Connection, accounts: Sequence[UUID], fairs: Sequence[UUID]
+    ) -> list[asyncpg.Record]:
+        """id, fair, epoch, pos of each of these streams."""
+        return await connection.fetch(self._sql["standing"], accounts, fairs)
+
     async def resume(
         self, connection: Connection, account: UUID, fair: UUID, after: int, fair_after: int, limit: int
     ) -> list[asyncpg.Record]:
