@@ -1,0 +1,83 @@
+"""The held audience, seen from the conductor: the holder's process, and what it reports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import gevent
+import gevent.subprocess
+import msgspec
+from locust.stats import RequestStats, StatsEntry, bucket_response_time
+
+from bench.locust.fanout import Fanout
+from bench.locust.holder import Report
+from bench.locust.person import DELIVERED
+from bench.locust.shapes import AGAIN, LIVE
+from bench.locust.station import Options
+
+__all__ = ["Audience"]
+
+END_S = 10.0
+
+
+class Audience:
+    """Thousands of people who only wait."""
+
+    def __init__(self, options: Options, fanout: Fanout, stats: RequestStats) -> None:
+        self.live = self.lost = 0
+        self.wanted = options.hold
+        self._fanout = fanout
+        self._stats = stats
+        command = [
+            sys.executable, "-m", "bench.locust.holder", "--host", options.host, "--accounts", options.accounts,
+            "--users", str(options.people), "--hold", str(options.hold),
+        ]  # fmt: skip
+        self._process = gevent.subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._reader = gevent.spawn(self._read)
+
+    def cut(self) -> None:
+        """All lose their network."""
+        self._say(b"cut\n")
+
+    def end(self) -> None:
+        """All go; what they saw last is counted."""
+        self._say(b"end\n")
+        self._reader.join(END_S)
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+    def _say(self, line: bytes) -> None:
+        try:
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+        except OSError:
+            self.live = 0
+
+    def _read(self) -> None:
+        decode = msgspec.json.Decoder(Report).decode
+        for line in self._process.stdout:
+            report = decode(line)
+            self.live, self.lost = report.live or self.live, report.lost
+            self._fanout.merge(report.spreads)
+            self._add("fan-out", DELIVERED["announcement"], report.delivered)
+            self._add("socket", f"{LIVE} (held)", report.connected)
+            self._add("socket", AGAIN, report.again)
+
+    def _add(self, kind: str, name: str, times: Mapping[int, int]) -> None:
+        """Thousands of figures at once: into the entry as a whole, for one by one would stop the generator."""
+        if not times:
+            return
+        entry = StatsEntry(self._stats, name, kind, self._stats.total.use_response_times_cache)
+        for ms, count in sorted(times.items()):
+            entry.log(ms, 0)
+            more = count - 1
+            entry.num_requests += more
+            entry.response_times[bucket_response_time(ms)] += more
+            entry.total_response_time += ms * more
+            second = int(entry.last_request_timestamp or 0)
+            entry.num_reqs_per_sec[second] = entry.num_reqs_per_sec.get(second, 0) + more
+        self._stats.get(name, kind).extend(entry)
+        self._stats.total.extend(entry)

@@ -1,0 +1,174 @@
+"""The conductor of a run: locust's master, or the only process there is. It tells the generators what to do, puts together what
+they saw, and in the end says whether the run was good.
+
+When a run ends, for whatever reason, the users are still there: first all fall quiet, then everything under way arrives,
+then the ledgers are gathered and judged, and only then does locust stop its users and write its reports.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+import gevent
+import msgspec
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import LocalRunner, MasterRunner
+
+from bench.locust.audience import Audience
+from bench.locust.fanout import Fanout, Spread
+from bench.locust.generator import LEDGER, STILL, Closing
+from bench.locust.ledger import Counts, Verdict, judge
+from bench.locust.report import Outcome, progress, say_outcome
+from bench.locust.shapes import FIRST, LAST, NEWS_FIRST, NEWS_LAST, Times
+from bench.locust.station import Options, Part, options_of, station_of
+
+__all__ = ["Conductor", "times_of"]
+
+SETTLE_S: Final = 25.0
+ARRIVE_S: Final = 2.0
+TRIES: Final = 3
+PROGRESS_S: Final = 5.0
+FINISHED_NS: Final = 5_000_000_000  # workers report every 3 s
+ENTRIES: Final = {"chat": (FIRST, LAST), "announcement": (NEWS_FIRST, NEWS_LAST)}
+
+
+class Conductor:
+    """Leads every run of its environment."""
+
+    def __init__(self, environment: Environment, runner: LocalRunner | MasterRunner) -> None:
+        self.outcome: Outcome | None = None
+        self._environment = environment
+        self._runner = runner
+        self._fanout = Fanout()
+        self._audience: Audience | None = None
+        self._counts: dict[str, Counts] = {}
+        self._still: set[int] = set()
+        self._closings: dict[int, Closing] = {}
+        self._parts = 1
+        self._began = 0.0
+        self._running = False
+        runner.register_message(STILL, self._on_still)
+        runner.register_message(LEDGER, self._on_ledger)
+        events = environment.events
+        events.worker_report.add_listener(self._on_report)
+        events.test_start.add_listener(self._start)
+        events.test_stopping.add_listener(self.stop)
+
+    # a run
+
+    def _start(self, environment: Environment, **_: object) -> None:
+        options = options_of(environment)
+        run = random.getrandbits(16)
+        workers = (
+            [*self._runner.clients.ready, *self._runner.clients.running, *self._runner.clients.spawning]
+            if isinstance(self._runner, MasterRunner)
+            else []
+        )
+        self._parts = len(workers) or 1
+        self._fanout, self._counts, self._closings, self._still = Fanout(), {}, {}, set()
+        self.outcome, self._began, self._running = None, time.monotonic(), True
+        if workers:
+            for index, worker in enumerate(workers):
+                part = Part(run, index, len(workers))
+                self._runner.send_message("fairwire-part", msgspec.to_builtins(part), worker.id)
+        else:
+            self._runner.send_message("fairwire-part", msgspec.to_builtins(Part(run, 0, 1)))
+        if options.hold:
+            self._audience = Audience(options, self._fanout, environment.stats)
+        gevent.spawn(self._follow, options)
+
+    def cut(self) -> None:
+        """All sockets of all generators and of the holder lose their network."""
+        self._runner.send_message("fairwire-cut")
+        if self._audience is not None:
+            self._audience.cut()
+
+    def _follow(self, options: Options) -> None:
+        """Finish what has spread, and say how it goes."""
+        spoken = time.monotonic()
+        while self._running:
+            gevent.sleep(0.5)
+            self._finish(time.time_ns() - FINISHED_NS)
+            if time.monotonic() - spoken >= PROGRESS_S and self._running:
+                spoken = time.monotonic()
+                progress(
+                    options, spoken - self._began, self._runner.user_count, self._environment.stats, self._audience
+                )
+
+    def _finish(self, before_ns: int) -> None:
+        """Events that have reached their last socket become entries of the statistics."""
+        if (station := station_of(self._environment)) is not None and self._parts == 1:
+            self._fanout.merge(station.fanout.take(before_ns + FINISHED_NS // 2))
+        for spread in self._fanout.take(before_ns):
+            first, last = ENTRIES[spread.kind]
+            self._log(first, spread.first_ms)
+            self._log(last, spread.last_ms)
+
+    def _log(self, name: str, ms: float) -> None:
+        self._environment.events.request.fire(
+            request_type="fan-out", name=name, response_time=ms, response_length=0, exception=None, context={}
+        )
+
+    # its end
+
+    def stop(self, environment: Environment, **_: object) -> None:
+        """Quiet, arrival, judgement. The users are still connected, and stay until this returns."""
+        if not self._running:
+            return
+        options = options_of(environment)
+        seconds = time.monotonic() - self._began
+        self._ask("quiet", lambda: len(self._still) >= self._parts)
+        verdict = judge(())
+        for _attempt in range(TRIES):
+            gevent.sleep(ARRIVE_S)
+            self._closings = {}
+            self._ask("show", lambda: len(self._closings) >= self._parts)
+            verdict = judge(closing.rows for closing in self._closings.values())
+            if not verdict.lost:
+                break
+        self._running = False
+        if self._audience is not None:
+            self._audience.end()
+        self._finish(time.time_ns() + FINISHED_NS)
+        self.outcome = self._judge(options, verdict, seconds)
+        say_outcome(options, self.outcome, environment.stats)
+        self._audience = None
+        gevent.sleep(1.2)  # locust writes its CSV files once a second
+
+    def _judge(self, options: Options, verdict: Verdict, seconds: float) -> Outcome:
+        shares = [closing.share for closing in self._closings.values()]
+        held = self._audience
+        return Outcome.of(
+            options, verdict, self._environment.stats, seconds,
+            generators=(len(self._closings), self._parts), busiest=max(shares, default=0.0),
+            held_lost=held.lost if held is not None else 0, held=held.live if held is not None else 0,
+        )  # fmt: skip
+
+    def _ask(self, name: str, answered: Callable[[], bool]) -> None:
+        """Say it to all generators and wait for their answers, for a while."""
+        self._runner.send_message(f"fairwire-{name}")
+        until = time.monotonic() + SETTLE_S
+        while not answered() and time.monotonic() < until:
+            gevent.sleep(0.05)
+
+    # what comes in
+
+    def _on_still(self, environment: Environment, msg: Message, **_: object) -> None:
+        self._still.add(msg.data["index"])
+
+    def _on_ledger(self, environment: Environment, msg: Message, **_: object) -> None:
+        closing = msgspec.msgpack.decode(msg.data["closing"], type=Closing)
+        self._closings[closing.index] = closing
+
+    def _on_report(self, client_id: str, data: dict[str, bytes], **_: object) -> None:
+        if (spreads := data.get("fairwire_spreads")) is not None:
+            self._fanout.merge(msgspec.msgpack.decode(spreads, type=list[Spread]))
+
+
+def times_of(options: Options) -> Times:
+    """When what happens."""
+    return Times.of(options.plan, options.seconds or None, options.rise or None)

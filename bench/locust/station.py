@@ -1,0 +1,174 @@
+"""What the users of one generator share: the plan of the run, its accounts, the ledger, the fan-out, and its clock.
+
+There is one per process, made when a run starts and kept at locust's environment; nothing is global.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import msgspec
+from locust.env import Environment
+
+from bench.locust.cast import Actor, Cast, Role, read_actors
+from bench.locust.fanout import Fanout
+from bench.locust.habits import Habits
+from bench.locust.ledger import Device, Ledger
+from bench.locust.line import Address
+from bench.locust.shapes import SHAPES, Shape
+from bench.locust.texts import photograph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Options", "Part", "Player", "Station", "options_of", "station_of"]
+
+HOME: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+PEOPLE_BITS: Final = 16
+PHOTOGRAPHS: Final = 4
+PLACE: Final = "fairwire_station"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line or the web page chose."""
+
+    host: str
+    accounts: str
+    shape: str = "peak_hour"
+    active: int = 0
+    seconds: float = 0.0
+    rise: float = 0.0
+    speed: float = 1.0
+    hold: int = 0
+    password: str = "fairwire-demo"
+    relax: float = 1.0
+    plant: str = ""
+
+    @property
+    def plan(self) -> Shape:
+        """The shape."""
+        return SHAPES[self.shape]
+
+    @property
+    def people(self) -> int:
+        """Active users."""
+        return self.active or self.plan.users
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Which generator of how many this is, in which run."""
+
+    run: int
+    index: int
+    of: int
+
+
+class Player(Protocol):
+    """A user, as far as the station deals with it."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it waits for an answer."""
+        ...
+
+    def cut(self) -> None:
+        """Lose the network."""
+        ...
+
+
+class Station:
+    """One generator in one run."""
+
+    def __init__(self, environment: Environment, options: Options, part: Part) -> None:
+        self.options = options
+        self.part = part
+        self.address = Address.of(options.host)
+        self.habits = Habits(options.speed, options.plan.factors)
+        self.ledger = Ledger()
+        self.fanout = Fanout()
+        self.quiet = False
+        """Nobody starts anything any more."""
+        self.players: set[Player] = set()
+        self.chance = random.Random(part.run << 8 | part.index)
+        self.photographs = [photograph(self.chance) for _ in range(PHOTOGRAPHS)]
+        actors = read_actors(Path(options.accounts))
+        self.cast = Cast.of(actors, options.people, options.hold)
+        roles: tuple[Role, ...] = ("buyer", "team", "organiser")
+        self._free: dict[Role, deque[Actor]] = {
+            role: deque(self.cast.part(role, part.index, part.of)) for role in roles
+        }
+        self._environment = environment
+        self._clients = 0
+        self._dropped = 0
+        self._cpu = (time.process_time(), time.monotonic())
+        self._ahead_ms: float | None = None
+
+    def enter(self, role: Role) -> tuple[Actor, int, Device] | None:
+        """An account to play, the client's number in the run, and its page of the ledger; None when all are taken."""
+        if not self._free[role]:
+            return None
+        actor = self._free[role].popleft()
+        self._clients += 1
+        client = self.part.index << PEOPLE_BITS | self._clients
+        return actor, client, self.ledger.device(f"load-{self.part.run:x}-{client:x}", buyer=role == "buyer")
+
+    def leave(self, role: Role, actor: Actor) -> None:
+        """Somebody else may play it."""
+        self._free[role].append(actor)
+
+    def note(self, kind: str, name: str, ms: float, error: Exception | None = None) -> None:
+        """One line's worth of locust's statistics."""
+        self._environment.events.request.fire(
+            request_type=kind, name=name, response_time=ms, response_length=0, exception=error, context={}
+        )
+
+    def server_says(self, server_time: int) -> None:
+        """A welcome has just come: by so much the server's clock is ahead, or by a little more (the way here is not known)."""
+        ahead = server_time - time.time() * 1000
+        self._ahead_ms = ahead if self._ahead_ms is None else max(self._ahead_ms, ahead)
+
+    def commit(self, ts: int) -> int:
+        """A server's instant by this machine's clock. On one machine there is one clock."""
+        return ts if self.address.host in HOME or self._ahead_ms is None else ts - round(self._ahead_ms)
+
+    @property
+    def share(self) -> float:
+        """How much of one core this generator has used since the last time it was asked."""
+        cpu, at = self._cpu
+        self._cpu = (time.process_time(), time.monotonic())
+        return (self._cpu[0] - cpu) / max(0.001, self._cpu[1] - at)
+
+    def planted(self, mine: bool) -> bool:
+        """Whether this message is to be dropped on purpose, to see that the run notices (`--plant lost`)."""
+        if self.options.plant != "lost" or mine:
+            return False
+        self._dropped += 1
+        return self._dropped % 50 == 3
+
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not any(player.busy for player in self.players)
+
+    def cut(self, share: float = 1.0) -> int:
+        """So many of the sockets lose their network; returns how many."""
+        cut = [player for player in self.players if share >= 1 or self.chance.random() < share]
+        for player in cut:
+            player.cut()
+        return len(cut)
+
+
+def options_of(environment: Environment) -> Options:
+    """What was chosen, checked."""
+    chosen = {key: value for key, value in vars(environment.parsed_options).items() if value is not None}
+    return msgspec.convert({**chosen, "host": environment.host or ""}, Options, strict=False)
+
+
+def station_of(environment: Environment, make: Callable[[], Station] | None = None) -> Station | None:
+    """The station at this environment, if a run has started; `make` puts a new one there."""
+    if make is not None:
+        setattr(environment, PLACE, make())
+    return cast("Station | None", getattr(environment, PLACE, None))
