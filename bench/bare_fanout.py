@@ -2,7 +2,7 @@
 
     python -m bench.bare_fanout SIZE
 
-A byte `a` from any connection writes a frame of SIZE bytes to all of them but the sender, `1` to the first one only.
+Each byte `a` from any connection writes a frame of SIZE bytes to all of them but the sender.
 """
 
 from __future__ import annotations
@@ -26,13 +26,11 @@ class Bare(asyncio.Protocol):
         self._everybody.append(self._own)
 
     def data_received(self, data: bytes) -> None:
-        if data == b"a":
-            frame = self._frame
+        frame = self._frame
+        for _ in range(data.count(b"a")):
             for transport in self._everybody:
                 if transport is not self._own:
                     transport.write(frame)
-        else:
-            self._everybody[0].write(self._frame)
 
 
 async def main(size: int) -> None:

@@ -1,6 +1,6 @@
-"""`make bench-commit`: the commit path, 200 talking pairs on real sockets, beside a bare asyncpg loop.
+"""`make bench-commit`: the commit path, 200 talking pairs on real sockets, beside bare asyncpg loops.
 
-    python -m bench.commit [--seconds S] [--pairs N] [--profile plain|full]
+    python -m bench.commit [--profile plain|full] [--seconds S] [--pairs N] [--quick] [--json FILE]
 
 Every pair is a buyer and an exhibitor's account in one conversation, each on a socket; whoever receives a message answers it, so
 that one message is on its way in each pair. Then the same pairs talk at half the rate that was reached, which is where latency
@@ -10,19 +10,19 @@ means something: from the send to the event at the *other* person.
 * full: 60 % Chinese texts of 6 to 60 characters, each acknowledged and read (a client has one `chat.read` per chat under way and
   then sends the newest), and indexed.
 
-Server and PostgreSQL share a core; the generator has the other. The reference, `bench.bare_commit`, has the server's place: it
-writes the same rows in one transaction per message over 16 connections, without a socket, a check or an answer.
+Server and PostgreSQL share a core; the generator has the other. The references have the server's place and no socket, check or
+answer: `bench.bare_commit` writes the same rows in one transaction of three statements a message over 16 connections,
+`bench.bare_batched` writes them a hundred messages a transaction, which is the limit of this database. A stretch of each is taken
+in turn. At the end the messages stored are counted: as many as were acknowledged.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import random
-import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final, Literal
@@ -30,30 +30,20 @@ from typing import Final, Literal
 import asyncpg
 import uvloop
 
-from bench.common import (
-    BUSY,
-    Cores,
-    Served,
-    database,
-    fairwire,
-    headline,
-    logged,
-    more_files,
-    process_tree,
-    ratio_line,
-    say,
-    serving,
-    spent,
-)
+from bench.common import Cores, Meter, Served, database, fairwire, logged, more_files, postmaster, serving
 from bench.pairs import Load, Pair, Talk, talk_of
 from bench.people import people
+from bench.report import Options, Report, options, progress
 from bench.wire import connect_all
 
-PAIRS: Final = 5
 TALKING: Final = 200
 SECONDS: Final = 8.0
 SERVE: Final = ("-m", "fairwire_server", "serve")
 Profile = Literal["plain", "full"]
+AGAINST: Final = "bare_asyncpg_16"
+LEAST: Final[dict[Profile, float]] = {"plain": 1.3, "full": 0.8}
+CPU_S: Final[dict[Profile, float]] = {"plain": 0.2, "full": 0.3}
+P99_MS: Final = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,57 +63,33 @@ class Sample:
         return self.server_cpu + self.database_cpu
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """The processor time of a serving process and of PostgreSQL."""
-
-    server: int
-    postmaster: int
-
-    def read(self) -> tuple[float, float]:
-        """Seconds so far."""
-        return spent(self.server), spent(*process_tree(self.postmaster))
-
-
-async def stretch(load: Load, meter: Meter, seconds: float, per_s: float | None = None) -> Sample:
+async def stretch(load: Load, pids: tuple[int, int], seconds: float, per_s: float | None = None) -> Sample:
     """Let the pairs talk, and measure."""
     load.begin(per_s)
     await asyncio.sleep(0.5)
     load.latencies.clear()
-    accepted, own, began = load.accepted, time.process_time(), time.perf_counter()
-    server, database_ = meter.read()
+    accepted, meter = load.accepted, Meter(*pids)
     await asyncio.sleep(seconds)
-    server_after, database_after = meter.read()
-    took, thousands = time.perf_counter() - began, (load.accepted - accepted) / 1000
-    own = (time.process_time() - own) / took
+    used, thousands = meter.read(), (load.accepted - accepted) / 1000
     latencies = tuple(load.latencies)
     await load.end()
     return Sample(
-        1000 * thousands / took,
-        (server_after - server) / thousands,
-        (database_after - database_) / thousands,
-        latencies,
-        own,
+        1000 * thousands / used.wall, used.server / thousands, used.database / thousands, latencies, used.generator
     )
 
 
-async def reference(cores: Cores, dsn: str, folder: Path, postmaster: int, seconds: float) -> Sample:
-    """One stretch of the bare loop."""
-    command = ["-m", "bench.bare_commit", dsn, str(seconds)]
-    async with serving(cores, command, "began", folder) as served:
+async def reference(cores: Cores, name: str, dsn: str, folder: Path, postmaster: int, seconds: float) -> Sample:
+    """One stretch of a bare loop."""
+    async with serving(cores, ["-m", f"bench.{name}", dsn, str(seconds)], "began", folder) as served:
         meter = Meter(served.pid, postmaster)
-        server, database_ = meter.read()
-        began = time.perf_counter()
         await asyncio.sleep(seconds)
-        server_after, database_after = meter.read()
-        took = time.perf_counter() - began
+        used = meter.read()
         async with asyncio.timeout(30):
             while "wrote" not in (text := logged(folder)):  # noqa: ASYNC110  # another process says it
                 await asyncio.sleep(0.05)
-    count = int(text.rpartition("wrote ")[2].split()[0])
     # The loop's own clock gives its rate; the CPU is read over the same stretch, which began a moment later.
-    rate = count / seconds
-    return Sample(rate, (server_after - server) / rate / took * 1000, (database_after - database_) / rate / took * 1000)
+    rate = int(text.rpartition("wrote ")[2].split()[0]) / seconds
+    return Sample(rate, used.server / rate / used.wall * 1000, used.database / rate / used.wall * 1000)
 
 
 async def prepared(served: Served, dsn: str, code: str, talk: Talk) -> Load:
@@ -138,29 +104,46 @@ async def prepared(served: Served, dsn: str, code: str, talk: Talk) -> Load:
     return load
 
 
-async def profile(name: Profile, pairs: int, seconds: float) -> None:
+@dataclass(slots=True)
+class Samples:
+    """Of one profile: a pair's ours, bare loop and limit at the same place of each list."""
+
+    ours: list[Sample] = field(default_factory=list)
+    bare: list[Sample] = field(default_factory=list)
+    batched: list[Sample] = field(default_factory=list)
+    half: list[Sample] = field(default_factory=list)
+
+
+async def profile(report: Report, name: Profile, pairs: int, seconds: float) -> None:
     """One profile, from an empty database."""
     cores = Cores.of_machine()
     async with AsyncExitStack() as stack:
-        engine, folder = await stack.enter_async_context(database(cores))
-        postmaster = int(next(folder.rglob("postmaster.pid")).read_text().split()[0])
-        plain = name == "plain"
+        engine, folder = await stack.enter_async_context(database(cores.server))
+        plain, dsn, first = name == "plain", engine.dsn(), postmaster(folder)
         environment = fairwire(engine, folder, search_index=not plain, **({"beat_interval_s": 3600} if plain else {}))
         served = await stack.enter_async_context(serving(cores, SERVE, "running at", folder, **environment))
-        talk = talk_of(name)
-        load = await prepared(served, engine.dsn(), "talk", talk)
-        await bare_rows(engine.dsn())
-        meter = Meter(served.pid, postmaster)
-        await stretch(load, meter, 3)
-        await reference(cores, engine.dsn(), folder, postmaster, 2)
-        both = []
-        for _ in range(pairs):
-            ours = await stretch(load, meter, seconds)
-            both.append((ours, await reference(cores, engine.dsn(), folder, postmaster, seconds)))
-        half = await stretch(load, meter, seconds, median(ours.per_s for ours, _ in both) / 2)
+        progress(f"{name}: {TALKING} pairs open their chats")
+        load = await prepared(served, dsn, "talk", talk_of(name))
+        await bare_rows(dsn)
+        pids, samples = (served.pid, first), Samples()
+        await stretch(load, pids, 3)
+        await reference(cores, "bare_commit", dsn, folder, first, 2)
+        for number in range(pairs):
+            progress(f"{name}: pair {number + 1} of {pairs}")
+            samples.ours.append(await stretch(load, pids, seconds))
+            samples.bare.append(await reference(cores, "bare_commit", dsn, folder, first, seconds))
+            samples.batched.append(await reference(cores, "bare_batched", dsn, folder, first, seconds / 2))
+        rate = median(ours.per_s for ours in samples.ours) / 2
+        for _ in range(min(3, pairs)):
+            progress(f"{name}: half of the load")
+            samples.half.append(await stretch(load, pids, seconds, rate))
         await asyncio.sleep(1.5)  # markers and the index come after
-        rows, indexed = await counted(engine.dsn(), load)
-    report(name, both, half, load, rows, indexed)
+        rows, indexed = await counted(dsn, load)
+    report.say(
+        f"commit.{name}.rows", rows, "messages", acknowledged=str(load.accepted), equal="yes" if rows == load.accepted else "NO",
+        put_off=str(load.put_off), indexed=str(indexed),
+    )  # fmt: skip
+    tell(report, name, samples)
 
 
 async def bare_rows(dsn: str) -> None:
@@ -186,51 +169,58 @@ async def counted(dsn: str, load: Load) -> tuple[int, int]:
     return int(rows), int(indexed)
 
 
-def report(name: str, both: list[tuple[Sample, Sample]], half: Sample, load: Load, rows: int, indexed: int) -> None:
+def tell(report: Report, name: Profile, samples: Samples) -> None:
     """The lines of one profile."""
-    ours, bare = [one for one, _ in both], [other for _, other in both]
-    share = max(one.generator for one in [*ours, half])
-    say(f"commit.{name}.generator", share, "of_its_core", counts="no" if share > BUSY else "yes")
-    say(
-        f"commit.{name}.rows",
-        rows,
-        "messages",
-        acknowledged=load.accepted,
-        equal="yes" if rows == load.accepted else "NO",
-        put_off=load.put_off,
-        indexed=indexed,
+    ours, bare, batched, half = samples.ours, samples.bare, samples.batched, samples.half
+    plain = name == "plain"
+    report.generator(f"commit.{name}.generator", max(one.generator for one in [*ours, *half]))
+    for what, some in (("saturated", ours), ("half", half)):
+        cuts = [quantiles(sample.latencies, n=100) for sample in some]
+        at = median(sample.per_s for sample in some)
+        report.say(f"commit.{name}.{what}.p50", median(cut[49] for cut in cuts) * 1000, "ms", at=at)
+        p99 = [cut[98] * 1000 for cut in cuts]
+        if what == "half" and not plain:
+            report.bound(f"commit.{name}.half.p99", p99, "ms", P99_MS, at=at)
+        else:
+            report.say(f"commit.{name}.{what}.p99", median(p99), "ms", at=at)
+    report.say(f"commit.{name}.cpu.server", median(one.server_cpu for one in ours), "s_per_1000")
+    report.say(f"commit.{name}.cpu.database", median(one.database_cpu for one in ours), "s_per_1000")
+    cpu = [one.cpu for one in ours]
+    report.pairs(f"commit.{name}.cpu.beside_bare", "s_per_1000", cpu, [one.cpu for one in bare], AGAINST)
+    report.bound(f"commit.{name}.cpu", cpu, "s_per_1000", CPU_S[name])
+    rates = [one.per_s for one in ours]
+    report.pairs(
+        f"commit.{name}.beside_batched",
+        "messages/s",
+        rates,
+        [one.per_s for one in batched],
+        "bare_asyncpg_batches_of_100",
     )
-    for what, sample in (("saturated", ours[-1]), ("half", half)):
-        cuts = quantiles(sample.latencies, n=100)
-        say(f"commit.{name}.{what}.p50", cuts[49] * 1000, "ms", at=sample.per_s)
-        say(f"commit.{name}.{what}.p99", cuts[98] * 1000, "ms", at=sample.per_s)
-    say(f"commit.{name}.cpu.server", median(one.server_cpu for one in ours), "s_per_1000")
-    say(f"commit.{name}.cpu.database", median(one.database_cpu for one in ours), "s_per_1000")
-    against = "bare_asyncpg_16"
-    ratio_line(f"commit.{name}.cpu", "s_per_1000", [one.cpu for one in ours], [one.cpu for one in bare], against)
-    ratio_line(f"commit.{name}", "messages/s", [one.per_s for one in ours], [one.per_s for one in bare], against)
+    report.pairs(f"commit.{name}", "messages/s", rates, [one.per_s for one in bare], AGAINST, least=LEAST[name])
 
 
-async def bench(profiles: list[Profile], pairs: int, seconds: float) -> None:
+async def bench(chosen: Options) -> int:
     """The whole run."""
     random.seed(2026)
     more_files()
-    headline()
-    cores = Cores.of_machine()
-    os.sched_setaffinity(0, {cores.load})
-    for name in profiles:
-        await profile(name, pairs, seconds)
+    report = Report(chosen)
+    os.sched_setaffinity(0, {Cores.of_machine().load})
+    names: tuple[Profile, ...] = ("full", "plain") if chosen.chosen.profile is None else (chosen.chosen.profile,)
+    for name in names:
+        await profile(
+            report, name, chosen.pairs, min(chosen.chosen.seconds, 3.0) if chosen.quick else chosen.chosen.seconds
+        )
+    return report.headline()
 
 
-def main() -> None:
+def main() -> int:
     """The bench, from its command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--profile", choices=["plain", "full"])
-    chosen = parser.parse_args()
-    uvloop.run(bench([chosen.profile] if chosen.profile else ["plain", "full"], chosen.pairs, chosen.seconds))
+    own = (
+        ("--seconds", {"type": float, "default": SECONDS, "help": "length of a stretch (default 8, quick 3)"}),
+        ("--profile", {"choices": ["plain", "full"], "help": "only this one"}),
+    )
+    return uvloop.run(bench(options(__doc__, pairs=5, add=own)))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,38 +1,33 @@
-"""What the benches share: the real server as a process on its own core, references, figures and what the processor did.
+"""What the benches share: the real server as a process on its own core, references, and what the processor did.
 
-A bench alternates between ours and its reference in one session and reports the median of the ratios: the speed of a machine
-changes within minutes, and a ratio of two neighbouring seconds does not care. Server, PostgreSQL and reference share one core,
-the load generator has the other; a run whose generator was busier than `BUSY` of its core does not count and says so.
+A bench alternates between ours and its reference in one session. Server and reference share one core, the load generator has
+the other; PostgreSQL is where the bench says. `bench.report` has the form of the figures.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import re
 import resource
-import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 from fairwire_server.database.engine import EmbeddedEngine
 from fairwire_server.database.migrate import migrate_database
 
 __all__ = [
-    "BUSY", "PAIRS", "SECRET", "Cores", "Served", "database", "headline", "more_files", "on_core", "process_tree", "ratio_line",
-    "say", "serving", "spent",
+    "SECRET", "Cores", "Meter", "Served", "database", "fairwire", "logged", "more_files", "on_core", "postmaster", "process_tree",
+    "resident_kib", "serving", "spent",
 ]  # fmt: skip
 
-PAIRS: Final = 7
-BUSY: Final = 0.85
 SECRET: Final = "the secret of a bench installation, known to its load generator"
 START_S: Final = 30.0
 
@@ -74,12 +69,12 @@ def more_files(wanted: int = 65_536) -> None:
 
 
 @asynccontextmanager
-async def database(cores: Cores) -> AsyncIterator[tuple[EmbeddedEngine, Path]]:
-    """A migrated, durable PostgreSQL of the bench's own on the server's core, in a folder that is removed."""
+async def database(core: int) -> AsyncIterator[tuple[EmbeddedEngine, Path]]:
+    """A migrated, durable PostgreSQL of the bench's own on that core, in a folder that is removed."""
     folder = Path(tempfile.mkdtemp(prefix="fairwire-bench-"))
     engine = EmbeddedEngine(folder)
     try:
-        with on_core(cores.server):
+        with on_core(core):
             await engine.start()
         await migrate_database(engine.dsn())
         yield engine, folder
@@ -182,62 +177,47 @@ def process_tree(root: int) -> list[int]:
     return found
 
 
-# figures
+def postmaster(folder: Path) -> int:
+    """The first process of the PostgreSQL in that folder."""
+    return int(next(folder.rglob("postmaster.pid")).read_text().split()[0])
 
 
-def headline() -> None:
-    """The machine and the command, above the figures."""
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    command = shlex.join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
-    print(f"# {command}")
-    print(
-        f"# {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, CPython {platform.python_version()}"
-    )
+def resident_kib(pid: int) -> int:
+    """The process's resident memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-def say(name: str, value: float, unit: str, **more: object) -> None:
-    """One figure, on one line."""
-    rest = "".join(f" {key}={_short(one)}" for key, one in more.items())
-    print(f"{name} {_short(value)} {unit}{rest}", flush=True)
+class Meter:
+    """Seconds of wall clock and CPU since it was made or read last: of a server, of a PostgreSQL, and of this process."""
+
+    def __init__(self, server: int, postmaster: int | None = None) -> None:
+        self._server = server
+        self._postmaster = postmaster
+        self._before = self._now()
+
+    def _now(self) -> tuple[float, float, float, float]:
+        backends = () if self._postmaster is None else process_tree(self._postmaster)
+        return time.perf_counter(), spent(self._server), spent(*backends), time.process_time()
+
+    def read(self) -> Spent:
+        """What was used since, and begin anew."""
+        now = self._now()
+        used = Spent(*(one - other for one, other in zip(now, self._before, strict=True)))
+        self._before = now
+        return used
 
 
-def ratio_line(
-    name: str,
-    unit: str,
-    ours: Sequence[float],
-    reference: Sequence[float],
-    against: str,
-    target: float | None = None,
-    **more: object,
-) -> float:
-    """A figure beside its reference, measured in alternating pairs: medians, and the median ratio with its spread."""
-    ratios = [one / other for one, other in zip(ours, reference, strict=True)]
-    middle = median(ratios)
-    bound = {} if target is None else {"target": target}
-    say(
-        name,
-        median(ours),
-        unit,
-        ratio=middle,
-        against=against,
-        reference=median(reference),
-        min=min(ratios),
-        max=max(ratios),
-        pairs=len(ratios),
-        **bound,
-        **more,
-    )
-    return middle
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds."""
 
+    wall: float
+    server: float
+    database: float
+    own: float
 
-def _short(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:,.0f}".replace(",", "_")
-    return str(value)
+    @property
+    def generator(self) -> float:
+        """This process's share of its core."""
+        return self.own / self.wall

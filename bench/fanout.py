@@ -1,17 +1,22 @@
-"""`make bench-fanout`: one committed announcement to 1,000 sockets through the real hub, one in flight.
+"""`make bench-fanout`: one committed announcement to 1,000 sockets through the real hub, beside bare loops that only write.
 
-    python -m bench.fanout [--sockets N] [--pairs N]
+    python -m bench.fanout [--sockets N] [--many N] [--pairs N] [--quick] [--json FILE]
 
-The organiser calls `fair.announce` on a socket; the figure is the time until 1,000 authenticated sockets have the announcement's
-frame, less the time of the same call in a fair with one socket, which is what the call and its COMMIT cost: so it is the
-fan-out of a committed announcement and not the disk. The reference is `bench.bare_fanout`, to which the same generator sends a
-byte, all and one likewise; rounds of both alternate. `end_to_end` leaves the commit in.
+The organiser calls `fair.announce`; a round ends when every authenticated socket has its frame (an event of 256 bytes). The same
+call in a fair with a single socket is what the call and its COMMIT cost; less that, it is the fan-out of a *committed*
+announcement and not the disk. `end_to_end` leaves the commit in. Rounds of all sides alternate.
+
+* `fanout.one`: one in flight, beside `bench.bare_write`, a loop of `os.write` over as many sockets.
+* `fanout.four`: four calls in flight, which the hub may join, beside `bench.bare_fanout`, uvloop's `transport.write`, with one in
+  flight; `fanout.four.beside_four` has four there too, which uvloop joins.
+* `fanout.growth`: what a delivery costs at 10,000 sockets over what it costs at 1,000, in percent, less the same of the bare loop.
+
+Server (and its PostgreSQL) and references share a core, the receivers have the other. Client acknowledgements are left out, as the
+references have none. One socket in a hundred keeps what it gets; those are read at the end: every position, once, in order.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -21,225 +26,282 @@ from statistics import median
 from typing import Final
 from uuid import uuid4
 
+import msgspec
 import uvloop
 
-from bench.common import (
-    BUSY,
-    PAIRS,
-    Cores,
-    Served,
-    database,
-    fairwire,
-    headline,
-    more_files,
-    ratio_line,
-    say,
-    serving,
-    spent,
-)
+from bench.common import Cores, Served, database, fairwire, more_files, serving, spent
+from bench.crowd import WITNESS, Crowd, Member, hello
+from bench.drained import Drained
 from bench.people import people
-from bench.wire import Frame, Wire, connect_all
+from bench.report import Options, Report, options, progress
+from bench.wire import Frame, frames_in, masked
 
-TARGET: Final = 0.7
 BODY: Final = 256
-ROUNDS: Final = 60
-SETTLE_S: Final = 1.5
-FAIR_EVENT: Final = b"\xa4fair\xa3pos"
+ROUNDS: Final = 40
+MANY_ROUNDS: Final = 8
+SETTLE_S: Final = 0.5
+SERVE: Final = ("-m", "fairwire_server", "serve")
 
 
-class Counter(asyncio.Protocol):
-    """What all receiving sockets share: frames counted by their size, nothing decoded. A beat in between is not counted."""
+class Organiser:
+    """Who announces, in a fair with so many sockets."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.count = 0
-        self.wanted = 0
-        self.done: asyncio.Future[None] | None = None
+    def __init__(self, served: Served, token: str) -> None:
+        self._crowd = Crowd(served.host, served.port)
+        self._member = Member(hello(token, "organiser"))
+        self._crowd.join([self._member])
+        self.heard = self._crowd.witness(self._member)
 
-    def data_received(self, data: bytes) -> None:
-        self.count += 1 if len(data) == self.size else data.count(FAIR_EVENT)
-        if self.count >= self.wanted and self.done is not None and not self.done.done():
-            self.done.set_result(None)
+    def announce(self, text: str, count: int = 1) -> None:
+        """Call, so many times at once."""
+        args = {"title": "Fair", "text": text}
+        calls = (
+            msgspec.msgpack.encode({"t": "call", "cid": str(uuid4()), "op": "fair.announce", "args": args})
+            for _ in range(count)
+        )
+        self._member.say(b"".join(masked(call) for call in calls))
 
-    async def expect(self, count: int, start: Callable[[], None]) -> float:
-        """Seconds from `start` until that many frames more have come."""
-        self.wanted = self.count + count
-        self.done = asyncio.get_running_loop().create_future()
-        began = time.perf_counter()
-        start()
-        async with asyncio.timeout(20):
-            await self.done
-        took = time.perf_counter() - began
-        assert self.count == self.wanted, f"{self.count - self.wanted} frames too many"
-        return took
+    def listen(self, timeout: float = 0.0) -> None:
+        """Take in what has come."""
+        self._crowd.step(timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of the two servers: how to reach all of its sockets and how to reach one."""
+def measured(organiser: Organiser, text: str) -> tuple[int, int]:
+    """The size of an announcement's WebSocket frame, and of the event in it."""
+    organiser.heard.clear()
+    organiser.announce(text)
+    found: list[tuple[int, Frame]] = []
+    until = time.perf_counter() + 10
+    while not found and time.perf_counter() < until:
+        organiser.listen(0.1)
+        found = [(size, frame) for size, frame in frames_in(organiser.heard) if frame.t == "event"]
+    size, frame = found[0]
+    return size, len(bytes(frame.body))
+
+
+@dataclass(slots=True)
+class Ours:
+    """A fair on the real server: its organiser, and all of its other sockets."""
 
     pid: int
-    counter: Counter
+    organiser: Organiser
+    crowd: Crowd
     sockets: int
-    to_all: Callable[[], None]
-    to_one: Callable[[], None]
+    size: int = 0
+    text: str = ""
+    heard: list[bytearray] = field(default_factory=list)
+
+    def round(self, count: int = 1) -> tuple[float, float]:
+        """Seconds until everybody has so many announcements more, and CPU seconds of taking them in."""
+        self.organiser.heard.clear()
+        cpu, began = time.process_time(), time.perf_counter()
+        self.organiser.announce(self.text, count)
+        self.crowd.drain(self.sockets * count, self.size)
+        took = time.perf_counter() - began, time.process_time() - cpu
+        self.organiser.listen()
+        return took
+
+    def check(self) -> int:
+        """How many frames the witnesses have; raises if any position is missing, twice or out of order."""
+        seen = 0
+        for kept in self.heard:
+            positions = [frame.pos for _, frame in frames_in(kept) if frame.t == "event"]
+            assert positions == list(range(positions[0], positions[0] + len(positions))), "positions are not in order"
+            seen += len(positions)
+        return seen
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What one side of a pair has shown."""
-
-    fan_out_s: float
-    end_to_end_s: float
-    commit_s: float
-    cpu_s: float
-    generator: float
+async def fair(served: Served, dsn: str, code: str, sockets: int) -> Ours:
+    """A new fair with so many sockets and an organiser."""
+    progress(f"{sockets} sockets join the fair {code}")
+    cast = await people(dsn, code, buyers=sockets)
+    crowd = Crowd(served.host, served.port)
+    members = [Member(hello(one.token, f"bench-{number}")) for number, one in enumerate(cast["buyer"])]
+    crowd.join(members)
+    ours = Ours(served.pid, Organiser(served, cast["organiser"][0].token), crowd, sockets)
+    _, empty = measured(ours.organiser, "")
+    ours.text = "x" * (BODY - empty - 1)
+    ours.size, body = measured(ours.organiser, ours.text)
+    assert body == BODY, body
+    crowd.settle(SETTLE_S)
+    ours.heard = [crowd.witness(member) for member in members[::WITNESS]]
+    return ours
 
 
 @dataclass(slots=True)
 class Rounds:
-    """The rounds of one side in one pair: how long each took, and the CPU that its server and the generator used."""
+    """How long the rounds of a side took, and the CPU that its server and the receivers used."""
 
-    side: Side
-    lone: list[float] = field(default_factory=list)
-    full: list[float] = field(default_factory=list)
-    lone_cpu: float = 0.0
-    full_cpu: float = 0.0
-    generator: float = 0.0
+    pid: int
+    run: Callable[[], tuple[float, float]]
+    walls: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+    own: float = 0.0
 
-    async def one(self) -> None:
-        """A round to a single socket."""
-        cpu = spent(self.side.pid)
-        self.lone.append(await self.side.counter.expect(1, self.side.to_one))
-        self.lone_cpu += spent(self.side.pid) - cpu
+    def one(self) -> None:
+        """A round."""
+        cpu = spent(self.pid)
+        wall, own = self.run()
+        self.cpu += spent(self.pid) - cpu
+        self.walls.append(wall)
+        self.own += own
 
-    async def all(self) -> None:
-        """A round to all of them."""
-        cpu, own = spent(self.side.pid), time.process_time()
-        self.full.append(await self.side.counter.expect(self.side.sockets, self.side.to_all))
-        self.full_cpu += spent(self.side.pid) - cpu
-        self.generator += time.process_time() - own
+    @property
+    def wall(self) -> float:
+        """Of a round, in the median."""
+        return median(self.walls)
 
-    def sample(self) -> Sample:
-        """What they show."""
-        return Sample(
-            fan_out_s=median(self.full) - median(self.lone),
-            end_to_end_s=median(self.full),
-            commit_s=median(self.lone),
-            cpu_s=(self.full_cpu - self.lone_cpu) / len(self.full),
-            generator=self.generator / sum(self.full),
+    @property
+    def cpu_s(self) -> float:
+        """The server's CPU of a round, in the mean."""
+        return self.cpu / len(self.walls)
+
+    @property
+    def generator(self) -> float:
+        """The receivers' share of their core."""
+        return self.own / sum(self.walls)
+
+
+def alternate(sides: dict[str, Rounds], rounds: int) -> dict[str, Rounds]:
+    """Rounds of all sides in turn, so that each meets the machine as the others left it."""
+    for _ in range(rounds):
+        for side in sides.values():
+            side.one()
+    return sides
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All sides."""
+
+    full: Ours
+    many: Ours
+    lone: Ours
+    write: Drained
+    uvloop: Drained
+
+    def pair(self, rounds: int) -> dict[str, Rounds]:
+        """Everything at 1,000."""
+        full, lone, write, uv = self.full, self.lone, self.write, self.uvloop
+        size = full.size
+        return alternate(
+            {
+                "commit": Rounds(lone.pid, lone.round),
+                "one": Rounds(full.pid, full.round),
+                "write": Rounds(write.pid, lambda: write.round(f"0 {full.sockets} {size} 1", full.sockets, size)),
+                "uvloop": Rounds(uv.pid, lambda: uv.round("a", full.sockets, size)),
+                "commit4": Rounds(lone.pid, lambda: lone.round(4)),
+                "four": Rounds(full.pid, lambda: full.round(4)),
+                "uvloop4": Rounds(uv.pid, lambda: uv.round("aaaa", 4 * full.sockets, size)),
+            },
+            rounds,
+        )
+
+    def growth(self, rounds: int) -> dict[str, Rounds]:
+        """1,000 beside 10,000."""
+        few, many, write, size = self.full.sockets, self.many.sockets, self.write, self.full.size
+        return alternate(
+            {
+                "commit": Rounds(self.lone.pid, self.lone.round),
+                "few": Rounds(self.full.pid, self.full.round),
+                "many": Rounds(self.many.pid, self.many.round),
+                "write.few": Rounds(write.pid, lambda: write.round(f"0 {few} {size} 1", few, size)),
+                "write.many": Rounds(write.pid, lambda: write.round(f"0 {many} {size} 1", many, size)),
+            },
+            rounds,
         )
 
 
-async def pair(ours: Side, reference: Side, rounds: int) -> tuple[Sample, Sample]:
-    """Rounds of both in turn, so that each meets the machine as the other left it."""
-    both = Rounds(ours), Rounds(reference)
-    for _ in range(rounds):
-        for side in both:
-            await side.one()
-        for side in both:
-            await side.all()
-    return both[0].sample(), both[1].sample()
-
-
-async def ours(served: Served, dsn: str, sockets: int) -> Side:
-    """Two fairs on the real server: one with all the sockets, one with a single one."""
-    organisers: list[Wire] = []
-    crowds: list[list[Wire]] = []
-    for code, count in (("full", sockets), ("lone", 1)):
-        cast = await people(dsn, code, buyers=count)
-        crowds.append(await connect_all(served, [one.token for one in cast["buyer"]], Wire))
-        organisers += await connect_all(served, [cast["organiser"][0].token], Wire)
-    _, empty = await _measured(organisers[0], "")
-    text = "x" * (BODY - empty - 1)
-    size, body = await _measured(organisers[0], text)
-    assert body == BODY, body
-    await asyncio.sleep(SETTLE_S)
-    counter = Counter(size)
-    for crowd in crowds:
-        for wire in crowd:
-            wire.transport.set_protocol(counter)
-
-    def announcing(organiser: Wire) -> Callable[[], None]:
-        return lambda: organiser.call(str(uuid4()), "fair.announce", {"title": "Fair", "text": text})
-
-    return Side(served.pid, counter, sockets, announcing(organisers[0]), announcing(organisers[1]))
-
-
-async def _measured(organiser: Wire, text: str) -> tuple[int, int]:
-    """The size of an announcement's WebSocket frame, and of the event in it."""
-    seen: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-    organiser.on_frame = lambda frame: None if frame.t != "event" else seen.set_result(frame)
-    organiser.call(str(uuid4()), "fair.announce", {"title": "Fair", "text": text})
-    frame = await seen
-    organiser.on_frame = lambda _: None
-    body = len(bytes(frame.body))
-    # {t: event, stream: fair, pos: 3 bytes, body}, behind a WebSocket head of four bytes
-    return 4 + 1 + 2 + 6 + 7 + 5 + 4 + 3 + 5 + body, body
-
-
-async def bare(served: Served, sockets: int, size: int) -> Side:
-    """The reference with as many sockets; the first takes what goes to one."""
-    counter = Counter(size)
-    loop = asyncio.get_running_loop()
-    for _ in range(sockets):
-        await loop.create_connection(lambda: counter, served.host, served.port)
-    control, _ = await loop.create_connection(asyncio.Protocol, served.host, served.port)
-    return Side(served.pid, counter, sockets, lambda: control.write(b"a"), lambda: control.write(b"1"))
-
-
-async def bench(sockets: int, pairs: int) -> None:
+async def bench(chosen: Options) -> int:
     """The whole run."""
     cores = Cores.of_machine()
     more_files()
-    headline()
+    report = Report(chosen)
     os.sched_setaffinity(0, {cores.load})
+    sockets, many = chosen.chosen.sockets, chosen.chosen.many if not chosen.quick else 4 * chosen.chosen.sockets
     async with AsyncExitStack() as stack:
-        engine, folder = await stack.enter_async_context(database(cores))
+        engine, folder = await stack.enter_async_context(database(cores.server))
         environment = fairwire(engine, folder, beat_interval_s=3600, beat_answer_s=3500)
-        command = ["-m", "fairwire_server", "serve"]
-        served = await stack.enter_async_context(serving(cores, command, "running at", folder, **environment))
-        own = await ours(served, engine.dsn(), sockets)
-        reference = await stack.enter_async_context(
-            serving(cores, ["-m", "bench.bare_fanout", str(own.counter.size)], "bare at", folder)
+        served = await stack.enter_async_context(serving(cores, SERVE, "running at", folder, **environment))
+        full, lone, wide = [
+            await fair(served, engine.dsn(), code, n) for code, n in (("full", sockets), ("lone", 1), ("many", many))
+        ]
+        progress("the references")
+        write = await stack.enter_async_context(
+            serving(cores, ["-m", "bench.bare_write", str(many)], "bare at", folder)
         )
-        other = await bare(reference, sockets, own.counter.size)
-        await pair(own, other, 20)
-        samples = [await pair(own, other, ROUNDS) for _ in range(pairs)]
-    report(samples, sockets)
+        uv = await stack.enter_async_context(
+            serving(cores, ["-m", "bench.bare_fanout", str(full.size)], "bare at", folder)
+        )
+        stage = Stage(full, wide, lone, Drained(write, many), Drained(uv, sockets))
+        stage.pair(10)
+        pairs, growths = [], []
+        for number in range(chosen.pairs):
+            progress(f"pair {number + 1} of {chosen.pairs}")
+            pairs.append(stage.pair(chosen.few(ROUNDS, 12)))
+            growths.append(stage.growth(chosen.few(MANY_ROUNDS, 3)))
+        seen = sum(ours.check() for ours in (full, wide, lone))
+        stage.write.end()
+        stage.uvloop.end()
+    report.say("fanout.witnessed", seen, "frames", in_order="yes")
+    tell_growth(report, growths, sockets, many)
+    tell(report, pairs, sockets)
+    return report.headline()
 
 
-def report(samples: list[tuple[Sample, Sample]], sockets: int) -> None:
-    """The lines."""
-    mine, bare_ = [one for one, _ in samples], [other for _, other in samples]
-    against = "bare_uvloop"
-    say("fanout.commit", median(one.commit_s for one in mine) * 1000, "ms", includes="call,COMMIT,one_socket")
-    for name, side in (("ours", mine), ("reference", bare_)):
-        share = max(one.generator for one in side)
-        say(f"fanout.generator.{name}", share, "of_its_core", counts="no" if share > BUSY else "yes")
-    cpu = ratio_line(
-        "fanout.cpu", "us_per_delivery", [one.cpu_s / sockets * 1e6 for one in mine],
-        [one.cpu_s / sockets * 1e6 for one in bare_], against,
-    )  # fmt: skip
-    say("fanout.cpu.efficiency", 1 / cpu, "of_reference")
-    ratio_line(
-        "fanout.end_to_end", "deliveries/s", [sockets / one.end_to_end_s for one in mine],
-        [sockets / one.end_to_end_s for one in bare_], against,
-    )  # fmt: skip
-    ratio_line(
-        "fanout", "deliveries/s", [sockets / one.fan_out_s for one in mine], [sockets / one.fan_out_s for one in bare_],
-        against, TARGET,
-    )  # fmt: skip
+def tell(report: Report, pairs: list[dict[str, Rounds]], sockets: int) -> None:
+    """The lines at 1,000."""
+
+    def of(name: str, commit: str = "", times: int = 1) -> list[float]:
+        """Deliveries a second of a side in each pair, less the commit."""
+        return [times * sockets / (pair[name].wall - (pair[commit].wall if commit else 0)) for pair in pairs]
+
+    report.say(
+        "fanout.commit", median(pair["commit"].wall for pair in pairs) * 1000, "ms", includes="call,COMMIT,one_socket"
+    )
+    for name in ("one", "four", "write", "uvloop", "uvloop4"):
+        report.generator(f"fanout.generator.{name}", max(pair[name].generator for pair in pairs))
+    cpu = [(pair["one"].cpu_s - pair["commit"].cpu_s) / sockets * 1e6 for pair in pairs]
+    write_cpu = [pair["write"].cpu_s / sockets * 1e6 for pair in pairs]
+    report.pairs("fanout.one.cpu", "us_a_delivery", cpu, write_cpu, "bare_write")
+    four_cpu = [(pair["four"].cpu_s - pair["commit4"].cpu_s) / sockets / 4 * 1e6 for pair in pairs]
+    report.pairs("fanout.four.cpu", "us_a_delivery", four_cpu, write_cpu, "bare_write")
+    report.pairs("fanout.uvloop", "deliveries/s", of("uvloop"), of("write"), "bare_write")
+    report.pairs("fanout.one.beside_uvloop", "deliveries/s", of("one", "commit"), of("uvloop"), "bare_uvloop")
+    report.pairs("fanout.one.end_to_end", "deliveries/s", of("one"), of("write"), "bare_write")
+    report.pairs("fanout.four.end_to_end", "deliveries/s", of("four", times=4), of("uvloop"), "bare_uvloop")
+    report.pairs(
+        "fanout.four.beside_four", "deliveries/s", of("four", "commit4", 4), of("uvloop4", times=4), "bare_uvloop_four"
+    )
+    report.pairs("fanout.four", "deliveries/s", of("four", "commit4", 4), of("uvloop"), "bare_uvloop", least=2.6)
+    report.pairs("fanout.one", "deliveries/s", of("one", "commit"), of("write"), "bare_write", least=0.85)
 
 
-def main() -> None:
+def tell_growth(report: Report, pairs: list[dict[str, Rounds]], few: int, many: int) -> None:
+    """What a delivery costs more among many."""
+    ours = [
+        100 * ((pair["many"].wall - pair["commit"].wall) / many / ((pair["few"].wall - pair["commit"].wall) / few) - 1)
+        for pair in pairs
+    ]
+    bare = [100 * (pair["write.many"].wall / many / (pair["write.few"].wall / few) - 1) for pair in pairs]
+    report.say("fanout.growth.ours", median(ours), "%", at=many)
+    report.say("fanout.growth.bare_write", median(bare), "%", at=many)
+    for name in ("many", "write.many"):
+        report.generator(f"fanout.generator.{name}", max(pair[name].generator for pair in pairs))
+    report.bound("fanout.growth", [one - other for one, other in zip(ours, bare, strict=True)], "points", 5.0, at=many)
+
+
+def main() -> int:
     """The bench, from its command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sockets", type=int, default=1000)
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    chosen = parser.parse_args()
-    uvloop.run(bench(chosen.sockets, chosen.pairs))
+    own = (
+        ("--sockets", {"type": int, "default": 1000, "help": "sockets that hear an announcement (default 1000)"}),
+        (
+            "--many",
+            {"type": int, "default": 10_000, "help": "sockets of the second fair (default 10000, quick 4 x --sockets)"},
+        ),
+    )
+    return uvloop.run(bench(options(__doc__, pairs=7, add=own)))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -7,14 +7,14 @@ maps of which only the fields that a bench needs are decoded. Beats are answered
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar, cast
 
 import msgspec
 
 from bench.common import Served
 
-__all__ = ["Frame", "Wire", "connect_all"]
+__all__ = ["UPGRADE", "Frame", "Wire", "connect_all", "frames_in", "masked"]
 
 UPGRADE: Final = (
     b"GET /v1/socket HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -40,6 +40,28 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 _decode = msgspec.msgpack.Decoder(Frame).decode
 _encode = msgspec.msgpack.encode
+
+
+def masked(payload: bytes) -> bytes:
+    """A whole client frame around a payload; the zero mask costs nothing."""
+    size = len(payload)
+    head = bytes((0x82, 0x80 | size)) if size < 126 else bytes((0x82, 0xFE, size >> 8, size & 0xFF))
+    return head + b"\0\0\0\0" + payload
+
+
+def frames_in(data: bytes | bytearray) -> Iterator[tuple[int, Frame]]:
+    """The whole server frames at the beginning of `data`, each with its size on the wire."""
+    at, end = 0, len(data)
+    while end - at >= 4:
+        size, start = data[at + 1], at + 2
+        if size == 126:
+            size, start = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
+        elif size == 127:
+            size, start = int.from_bytes(data[at + 2 : at + 10], "big"), at + 10
+        if start + size > end:
+            return
+        yield start + size - at, _decode(data[start : start + size])
+        at = start + size
 
 
 class Wire(asyncio.Protocol):
@@ -68,9 +90,7 @@ class Wire(asyncio.Protocol):
 
     def write(self, payload: bytes) -> None:
         """Send one encoded frame, masked with zeros."""
-        size = len(payload)
-        head = bytes((0x82, 0x80 | size)) if size < 126 else bytes((0x82, 0xFE, size >> 8, size & 0xFF))
-        self.transport.write(head + b"\0\0\0\0" + payload)
+        self.transport.write(masked(payload))
 
     def call(self, cid: str, op: str, args: object) -> None:
         """Start a call."""
