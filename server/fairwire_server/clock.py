@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 __all__ = ["Clock", "SystemClock", "milliseconds", "moment"]
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -38,7 +40,8 @@ class SystemClock:
 
 def milliseconds(at: datetime) -> int:
     """An instant as it travels on the wire: milliseconds since 1970 UTC."""
-    return int(at.timestamp() * 1000)
+    since = at - EPOCH
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
 def moment(ms: float) -> datetime:

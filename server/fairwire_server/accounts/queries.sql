@@ -124,7 +124,7 @@ SELECT id, settings FROM fair WHERE code = $1;
 
 -- name: snapshot_account
 -- Part of the first state: the own account (W5).
-SELECT to_json(a.*) FROM account_full a WHERE a.id = $1;
+SELECT ROW(to_json(a.*)::text) FROM account_full a WHERE a.id = $1;
 
 -- name: fairs
 -- Every fair of the installation, for the start page.

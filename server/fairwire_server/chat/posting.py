@@ -14,8 +14,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
-
 from fairwire_protocol.events import MessagePosted
 from fairwire_protocol.models import Entry, Side
 from fairwire_server.chat.records import ImageFact, Locked, Post
@@ -82,7 +80,7 @@ def message_row(post: Post, sender_name: str, now: datetime, image: ImageFact | 
         post.sender,
         sender_name,
         post.text,
-        msgspec.Raw(post.detail or b"null"),
+        None if post.detail is None else post.detail.decode(),
         now,
         None,
         post.cid,

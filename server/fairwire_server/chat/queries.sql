@@ -279,7 +279,7 @@ SELECT capabilities FROM fair WHERE id = $1;
 
 -- name: snapshot_messages
 -- Part of the first state: the newest messages of the newest open chats (W5). $4 chats, $5 messages of each.
-SELECT message_array(m::message_full)
+SELECT ROW(m.*)
 FROM (SELECT c.id FROM participant p JOIN conversation c ON c.id = p.conversation_id
       WHERE p.account_id = $1 AND p.readable_to IS NULL AND p.last_pos > 0 AND c.open
       ORDER BY p.last_pos DESC LIMIT $4) chats
@@ -287,9 +287,8 @@ CROSS JOIN LATERAL (SELECT * FROM message_full f WHERE f.conversation_id = chats
 
 -- name: snapshot_offers
 -- Part of the first state: ask-first transfers that wait for an answer, as their parties see them (C8).
-SELECT json_build_object('id', o.id, 'conversation', o.conversation_id, 'expires_at', o.expires_at, 'note', o.note,
-    'from_id', o.from_id, 'from_name', f.name, 'to_id', o.to_id, 'to_name', t.name,
-    'entry', (SELECT e FROM entry_rows($1, ARRAY[o.conversation_id]) e))
+SELECT ROW(o.id, o.conversation_id, o.expires_at, o.note, o.from_id, f.name, o.to_id, t.name,
+    (SELECT ROW(e.*) FROM contact_entries($1, ARRAY[o.conversation_id]) e))
 FROM transfer_offer o
 JOIN conversation c ON c.id = o.conversation_id
 JOIN account f ON f.id = o.from_id

@@ -1,14 +1,14 @@
 """Entries of the recent list: what one viewer may see of one conversation (K1, K2, C9).
 
-`EntryRow` is the neutral row that `entry_rows` in the database gives; `entry` decides, purely, what the viewer sees of it. The
+`EntryRow` is the neutral row that `contact_entries` in the database gives; `entry` decides, purely, what the viewer sees of it. The
 snapshot, the lists, search and events all pass here, so that state and events agree (W5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -20,13 +20,16 @@ from fairwire_protocol.models import (
     Entry,
     ExhibitorCard,
     Marker,
+    MessageKind,
     Person,
     Side,
 )
 from fairwire_server.clock import milliseconds
 from fairwire_server.streams.messages import MessageRow, render_message
 
-__all__ = ["BuyerRow", "EntryRow", "decode_entry", "entry"]
+__all__ = ["BuyerRow", "EntryRow", "entry", "entry_of"]
+
+_PROFILE = msgspec.json.Decoder(dict[str, str])
 
 
 class BuyerDetailsRow(msgspec.Struct, frozen=True, array_like=True):
@@ -64,30 +67,8 @@ class BuyerRow(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class ExhibitorRow(msgspec.Struct, frozen=True, array_like=True):
-    """An exhibitor as buyers see it."""
-
-    id: UUID
-    name_zh: str
-    name_en: str
-    vip: bool
-    brand: bool
-    domicile: Literal["domestic", "overseas"]
-    answer_seconds: int | None
-    sections: tuple[str, ...]
-
-
-class MarkerRow(msgspec.Struct, frozen=True, array_like=True):
-    """Another participant's receipts."""
-
-    account: UUID
-    side: Side
-    received: int
-    read: int
-
-
-class EntryRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What `entry_rows` gives."""
+class EntryRow(msgspec.Struct, frozen=True):
+    """What `contact_entries` gives, in its order: the chat, its last message, the contact as the viewer's side knows it."""
 
     conversation: UUID
     last_seq: int
@@ -97,27 +78,57 @@ class EntryRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     blocked_by_team: bool
     holder_id: UUID
     holder_name: str
-    participates: bool
     at: int
     read: int
     received: int
     readable_to: int | None
     pinned_at: datetime | None
     starred: bool
-    last: MessageRow | None
-    markers: tuple[MarkerRow, ...]
-    exhibitor: ExhibitorRow | None
-    buyer: BuyerRow | None
+    message_seq: int | None
+    message_kind: MessageKind
+    message_side: Side
+    sender_id: UUID
+    sender_name: str
+    message_text: str | None
+    detail: str | None
+    message_at: datetime
+    recalled_at: datetime | None
+    cid: UUID
+    image_id: UUID | None
+    image_kind: Literal["png", "jpeg", "webp", "gif"] | None
+    width: int | None
+    height: int | None
+    bytes: int | None
+    markers: Sequence[str] | None
+    """The other participants that have received something: "account received read"."""
+    exhibitor_id: UUID | None
+    name_zh: str
+    name_en: str
+    vip: bool
+    brand: bool
+    domicile: Literal["domestic", "overseas"]
+    sections: Sequence[str] | None
+    buyer_id: UUID | None
+    buyer_name: str
+    country: str | None
+    interests: Sequence[str]
+    avatar: str | None
+    in_base: bool
+    email: str | None
+    mobile: str | None
+    role: Literal["buyer", "representative"]
+    company: str | None
+    profile: str | None
 
 
-def decode_entry(data: str | bytes, viewer: UUID) -> Entry:
-    """One row of `entry_rows` as the viewer's entry."""
-    return entry(msgspec.json.decode(data, type=EntryRow), viewer)
+def entry_of(values: Iterable[Any], viewer: UUID) -> Entry:
+    """One row of `contact_entries` as the viewer's entry."""
+    return entry(EntryRow(*values), viewer)
 
 
 def entry(row: EntryRow, viewer: UUID) -> Entry:
     """The viewer's entry. A former holder's is frozen at the transfer (C9); a buyer sees the team as one (W9)."""
-    view: Side = "team" if row.buyer is not None else "buyer"
+    view: Side = "buyer" if row.buyer_id is None else "team"
     former = row.readable_to is not None
     return Entry(
         conversation=row.conversation,
@@ -129,8 +140,8 @@ def entry(row: EntryRow, viewer: UUID) -> Entry:
         holds=row.holder_id == viewer,
         readable_to=row.readable_to,
         holder=None if former else Person(id=row.holder_id, name=row.holder_name),
-        last=None if row.last is None else render_message(row.last, view),
-        markers=() if former else _markers(row.markers, view),
+        last=None if row.message_seq is None else render_message(_message(row, row.message_seq), view),
+        markers=() if former or not row.markers else _markers(row.markers, row.buyer_id),
         open=row.open and not former,
         waiting_since=_ms(row.waiting_since) if view == "team" and not former else None,
         pinned_at=_ms(row.pinned_at),
@@ -140,30 +151,71 @@ def entry(row: EntryRow, viewer: UUID) -> Entry:
     )
 
 
+def _message(row: EntryRow, seq: int) -> MessageRow:
+    return MessageRow(
+        row.conversation,
+        seq,
+        row.message_kind,
+        row.message_side,
+        row.sender_id,
+        row.sender_name,
+        row.message_text,
+        row.detail,
+        row.message_at,
+        row.recalled_at,
+        row.cid,
+        row.image_id,
+        row.image_kind,
+        row.width,
+        row.height,
+        row.bytes,
+    )
+
+
 def _contact(row: EntryRow) -> Contact:
-    if row.buyer is not None:
-        return row.buyer.card()
-    assert row.exhibitor is not None
-    return ExhibitorCard(**msgspec.structs.asdict(row.exhibitor))
-
-
-def _markers(rows: Sequence[MarkerRow], view: Side) -> tuple[Marker, ...]:
-    if view == "team":
-        ordered = sorted(rows, key=lambda marker: str(marker.account))
-        return tuple(
-            Marker(account=marker.account, side=marker.side, received=marker.received, read=marker.read)
-            for marker in ordered
+    if row.buyer_id is None:
+        assert row.exhibitor_id is not None
+        return ExhibitorCard(  # C5: the time to answer moves by itself; exhibitors.show tells it
+            id=row.exhibitor_id,
+            name_zh=row.name_zh,
+            name_en=row.name_en,
+            vip=row.vip,
+            brand=row.brand,
+            domicile=row.domicile,
+            sections=tuple(row.sections or ()),
         )
-    team = [marker for marker in rows if marker.side == "team"]
-    if not team:
-        return ()
-    return (
-        Marker(
-            account=None,
-            side="team",
-            received=max(marker.received for marker in team),
-            read=max(marker.read for marker in team),
-        ),
+    details = None
+    if row.in_base:
+        profile = _PROFILE.decode(row.profile or "{}")
+        details = BuyerDetails(email=row.email, mobile=row.mobile, role=row.role, company=row.company, profile=profile)
+    return BuyerCard(
+        id=row.buyer_id,
+        name=row.buyer_name,
+        country=row.country,
+        interests=tuple(row.interests),
+        avatar=row.avatar,
+        in_base=row.in_base,
+        details=details,
+    )
+
+
+def _markers(rows: Sequence[str], buyer: UUID | None) -> tuple[Marker, ...]:
+    """Others' receipts: a colleague sees each, the buyer (None) the team's maximum (W9)."""
+    told = [(account, int(received), int(read)) for account, received, read in (row.split(" ") for row in rows)]
+    if buyer is None:
+        return (
+            Marker(
+                account=None,
+                side="team",
+                received=max(received for _, received, _ in told),
+                read=max(read for _, _, read in told),
+            ),
+        )
+    told.sort()
+    side_of: dict[str, Side] = {str(buyer): "buyer"}
+    return tuple(
+        Marker(account=UUID(account), side=side_of.get(account, "team"), received=received, read=read)
+        for account, received, read in told
     )
 
 

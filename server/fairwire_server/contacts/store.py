@@ -11,7 +11,7 @@ import msgspec
 
 from fairwire_protocol.models import BuyerCard, Entry
 from fairwire_server.accounts.rules import Caller, Table, kinds_with_history, reading_kinds
-from fairwire_server.contacts.entries import BuyerRow, decode_entry
+from fairwire_server.contacts.entries import BuyerRow, entry_of
 from fairwire_server.contacts.rules import Sight
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
@@ -28,18 +28,18 @@ class ContactStore:
     async def entries(self, connection: Connection, viewer: UUID, conversations: Sequence[UUID]) -> dict[UUID, Entry]:
         """The viewer's entries of these conversations; the caller has decided that it may see them."""
         rows = await connection.fetch(self._sql["entries"], viewer, list(conversations))
-        found = [decode_entry(row["entry"], viewer) for row in rows]
+        found = [entry_of(row, viewer) for row in rows]
         return {entry.conversation: entry for entry in found}
 
     async def recent(self, connection: Connection, account: UUID, limit: int) -> list[Entry]:
         """The recent list, unordered."""
         rows = await connection.fetch(self._sql["recent"], account, limit)
-        return [decode_entry(row["entry"], account) for row in rows]
+        return [entry_of(row, account) for row in rows]
 
     async def starred(self, connection: Connection, account: UUID) -> list[Entry]:
         """Starred contacts, unordered."""
         rows = await connection.fetch(self._sql["starred"], account)
-        return [decode_entry(row["entry"], account) for row in rows]
+        return [entry_of(row, account) for row in rows]
 
     async def view_of(self, connection: Connection, account: UUID, conversation: UUID) -> Sight | None:
         """What decides whether the account may see and mark the conversation."""

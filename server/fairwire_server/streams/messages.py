@@ -6,7 +6,7 @@ The same row feeds live events, replay, history, search, entries and reports, so
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -28,8 +28,8 @@ class TransferDetail(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class MessageRow(msgspec.Struct, frozen=True, array_like=True):
-    """A row of `message_full`; the order is `message_array`'s."""
+class MessageRow(msgspec.Struct, frozen=True):
+    """A row of `message_full`, in the view's order."""
 
     conversation_id: UUID
     seq: int
@@ -38,7 +38,8 @@ class MessageRow(msgspec.Struct, frozen=True, array_like=True):
     sender_id: UUID
     sender_name: str
     text: str | None
-    detail: msgspec.Raw  # a union with None is beyond Raw: null is the word null
+    detail: str | None
+    """A card's or a transfer's facts, as JSON."""
     message_at: datetime
     recalled_at: datetime | None
     cid: UUID
@@ -51,7 +52,6 @@ class MessageRow(msgspec.Struct, frozen=True, array_like=True):
     @classmethod
     def of(cls, row: Row) -> MessageRow:
         """From a record that has the view's columns, among others."""
-        detail = row["detail"]
         return cls(
             row["conversation_id"],
             row["seq"],
@@ -60,7 +60,7 @@ class MessageRow(msgspec.Struct, frozen=True, array_like=True):
             row["sender_id"],
             row["sender_name"],
             row["text"],
-            msgspec.Raw(detail or b"null"),
+            row["detail"],
             row["message_at"],
             row["recalled_at"],
             row["cid"],
@@ -74,34 +74,27 @@ class MessageRow(msgspec.Struct, frozen=True, array_like=True):
 
 def render_message(row: MessageRow, view: Side) -> Message:
     """The message for one side: the buyer never sees a transfer's note or giver; a recalled message has no content."""
-    sender: Person | None = Person(id=row.sender_id, name=row.sender_name)
-    content: dict[str, Any] = {}
-    if row.kind == "transfer":
-        content["transfer"] = _transfer(row, view)
-        if view == "buyer":
-            sender = None
-    elif row.recalled_at is not None:
-        content["recalled"] = True
-    elif row.kind == "text":
-        content["text"] = row.text
-    elif row.kind == "image":
-        content["image"] = _image(row)
-    else:
-        content["card"] = msgspec.json.decode(row.detail, type=Card)
+    kind = row.kind
+    system = kind == "transfer"
+    said = row.recalled_at is None and not system
     return Message(
         conversation=row.conversation_id,
         seq=row.seq,
-        kind=row.kind,
+        kind=kind,
         side=row.side,
         ts=milliseconds(row.message_at),
-        sender=sender,
-        cid=row.cid if row.kind in {"text", "image"} else None,
-        **content,
+        sender=None if system and view == "buyer" else Person(id=row.sender_id, name=row.sender_name),
+        text=row.text if said and kind == "text" else None,
+        image=_image(row) if said and kind == "image" else None,
+        card=msgspec.json.decode(row.detail or "", type=Card) if said and kind == "card" else None,
+        transfer=_transfer(row, view) if system else None,
+        recalled=not said and not system,
+        cid=row.cid if kind in ("text", "image") else None,
     )
 
 
 def _transfer(row: MessageRow, view: Side) -> Transfer:
-    detail = msgspec.json.decode(row.detail, type=TransferDetail)
+    detail = msgspec.json.decode(row.detail or "", type=TransferDetail)
     if view == "buyer":
         return Transfer(to=detail.to)
     return Transfer(to=detail.to, source=detail.source, by=detail.by, reason=detail.reason, note=detail.note or None)
