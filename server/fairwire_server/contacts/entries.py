@@ -201,22 +201,19 @@ def _contact(row: EntryRow) -> Contact:
 
 def _markers(rows: Sequence[str], buyer: UUID | None) -> tuple[Marker, ...]:
     """Others' receipts: a colleague sees each, the buyer (None) the team's maximum (W9)."""
-    told = [(account, int(received), int(read)) for account, received, read in (row.split(" ") for row in rows)]
     if buyer is None:
-        return (
-            Marker(
-                account=None,
-                side="team",
-                received=max(received for _, received, _ in told),
-                read=max(read for _, _, read in told),
-            ),
-        )
-    told.sort()
-    side_of: dict[str, Side] = {str(buyer): "buyer"}
-    return tuple(
-        Marker(account=UUID(account), side=side_of.get(account, "team"), received=received, read=read)
-        for account, received, read in told
-    )
+        told = [row.split(" ") for row in rows]
+        received, read = max(int(row[1]) for row in told), max(int(row[2]) for row in told)
+        return (Marker(account=None, side="team", received=received, read=read),)
+    contact = str(buyer)
+    return tuple(_marker(row, contact, buyer) for row in sorted(rows))
+
+
+def _marker(row: str, contact: str, buyer: UUID) -> Marker:
+    account, received, read = row.split(" ")
+    if account == contact:
+        return Marker(account=buyer, side="buyer", received=int(received), read=int(read))
+    return Marker(account=UUID(account), side="team", received=int(received), read=int(read))
 
 
 def _ms(at: datetime | None) -> int | None:
