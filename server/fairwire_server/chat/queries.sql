@@ -288,11 +288,12 @@ CROSS JOIN LATERAL (SELECT * FROM message_full f WHERE f.conversation_id = chats
 -- name: snapshot_offers
 -- Part of the first state: ask-first transfers that wait for an answer, as their parties see them (C8).
 SELECT ROW(o.id, o.conversation_id, o.expires_at, o.note, o.from_id, f.name, o.to_id, t.name,
-    (SELECT ROW(e.*) FROM contact_entries($1, ARRAY[o.conversation_id]) e))
+    ROW(e.*))
 FROM transfer_offer o
 JOIN conversation c ON c.id = o.conversation_id
 JOIN account f ON f.id = o.from_id
 JOIN account t ON t.id = o.to_id
+CROSS JOIN LATERAL contact_entry($1, o.conversation_id) e
 WHERE o.outcome IS NULL AND $1 IN (o.from_id, o.to_id, c.holder_id);
 
 -- name: actor

@@ -1,6 +1,6 @@
 """Entries of the recent list: what one viewer may see of one conversation (K1, K2, C9).
 
-`EntryRow` is the neutral row that `contact_entries` in the database gives; `entry` decides, purely, what the viewer sees of it. The
+`EntryRow` is the neutral row that `contact_entry` in the database gives; `entry` decides, purely, what the viewer sees of it. The
 snapshot, the lists, search and events all pass here, so that state and events agree (W5).
 """
 
@@ -68,7 +68,7 @@ class BuyerRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class EntryRow(msgspec.Struct, frozen=True):
-    """What `contact_entries` gives, in its order: the chat, its last message, the contact as the viewer's side knows it."""
+    """What `contact_entry` gives, in its order: the chat, its last message, the contact as the viewer's side knows it."""
 
     conversation: UUID
     last_seq: int
@@ -122,7 +122,7 @@ class EntryRow(msgspec.Struct, frozen=True):
 
 
 def entry_of(values: Iterable[Any], viewer: UUID) -> Entry:
-    """One row of `contact_entries` as the viewer's entry."""
+    """One row of `contact_entry` as the viewer's entry."""
     return entry(EntryRow(*values), viewer)
 
 

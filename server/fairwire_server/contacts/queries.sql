@@ -1,7 +1,7 @@
 -- name: entries
--- Entries of given conversations for one viewer. In FROM, here and below, so that the function is planned with its statement, once,
--- and not at each call.
-SELECT * FROM contact_entries($1, $2::uuid[]);
+-- Entries of given conversations for one viewer. In FROM, here and below, the function becomes part of its statement and is
+-- planned with it, once, and not at each call.
+SELECT e.* FROM unnest($2::uuid[]) AS n (id), LATERAL contact_entry($1, n.id) e;
 
 -- name: recent
 -- The recent list (K1): pinned ones, then those with the newest message in the account's own stream, 300 in all.
@@ -13,12 +13,12 @@ WITH own AS (
 ), recent AS (
     SELECT conversation_id FROM own ORDER BY pinned DESC, last_pos DESC LIMIT $2
 )
-SELECT e.* FROM contact_entries($1, ARRAY(SELECT conversation_id FROM recent)) e;
+SELECT e.* FROM recent, LATERAL contact_entry($1, recent.conversation_id) e;
 
 -- name: starred
 -- Everything the account has starred, also beyond the recent list (K3).
-SELECT e.* FROM contact_entries($1, ARRAY(
-    SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL)) e;
+SELECT e.* FROM contact_mark k, LATERAL contact_entry($1, k.conversation_id) e
+WHERE k.account_id = $1 AND k.starred_at IS NOT NULL;
 
 -- name: starred_ids
 -- Conversations the account has starred.
@@ -104,11 +104,12 @@ SELECT c.buyer_id FROM participant p JOIN conversation c ON c.id = p.conversatio
 
 -- name: snapshot_recent
 -- Part of the first state: the recent list (W5). $2 is the fair, $3 the list's length.
-SELECT ROW(e.*) FROM contact_entries($1, ARRAY(
+SELECT ROW(e.*) FROM (
     SELECT p.conversation_id FROM participant p
     LEFT JOIN contact_mark k ON k.account_id = p.account_id AND k.conversation_id = p.conversation_id
     WHERE p.account_id = $1 AND p.last_pos > 0
-    ORDER BY k.pinned_at IS NULL, p.last_pos DESC LIMIT $3)) e;
+    ORDER BY k.pinned_at IS NULL, p.last_pos DESC LIMIT $3
+) recent, LATERAL contact_entry($1, recent.conversation_id) e;
 
 -- name: snapshot_starred
 -- Part of the first state: ids of starred conversations, also those beyond the recent list (K3).
