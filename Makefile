@@ -16,7 +16,7 @@ LOCK = $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check check-code check-documents soak teeth bench-fanout bench-idle bench-commit bench-search lock upgrade clean
+.PHONY: help run test check check-code check-documents soak teeth bench-fanout bench-idle bench-commit bench-search bench-peak lock upgrade clean
 
 help: ## show this list
 	@printf '\n  \033[1mFairwire\033[0m: the live wire of an online trade fair\n\n'
@@ -64,6 +64,8 @@ bench-commit: $(VENV)/.dev.stamp ## messages accepted per second, beside a bare 
 	@$(PY) -m bench.commit
 bench-search: $(VENV)/.dev.stamp ## search, recent list and snapshot over 1,000,000 messages
 	@$(PY) -m bench.search
+bench-peak: $(VENV)/.dev.stamp ## a load run: 200 people of a fair at its busiest for a minute, on a server of its own
+	@$(PY) -m bench.locust --embedded 100x1000 --active 200 --seconds 60 --speed 4 --shape peak_hour --rise 10 --hold 500
 
 lock: $(VENV)/.dev.stamp ## rebuild both lock files from pyproject.toml, keeping the versions that still fit
 	$(LOCK) --all-extras --group dev --output-file requirements-dev.lock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping
 
 import gevent
@@ -27,6 +28,9 @@ class Audience:
 
     def __init__(self, options: Options, fanout: Fanout, stats: RequestStats) -> None:
         self.live = self.lost = 0
+        self.share = 0.0
+        """The most that the holder has used of a core in any ten seconds, which are a fraction of a rise."""
+        self._shares: deque[float] = deque(maxlen=10)
         self.wanted = options.hold
         self._fanout = fanout
         self._stats = stats
@@ -61,6 +65,9 @@ class Audience:
         for line in self._process.stdout:
             report = decode(line)
             self.live, self.lost = report.live or self.live, report.lost
+            self._shares.append(report.share)
+            if len(self._shares) == self._shares.maxlen:
+                self.share = max(self.share, sum(self._shares) / len(self._shares))
             self._fanout.merge(report.spreads)
             self._add("fan-out", DELIVERED["announcement"], report.delivered)
             self._add("socket", f"{LIVE} (held)", report.connected)

@@ -17,6 +17,7 @@ from fairwire_protocol.operations.identity import EXHIBITOR, EXHIBITORS, Exhibit
 __all__ = ["Buyer"]
 
 ON_SCREEN: Final = 20
+INCOMPLETE: Final = "profile_incomplete"
 SOUGHT: Final = 0.3  # of the lists are found by a word, the others by turning pages
 
 
@@ -31,6 +32,7 @@ class Buyer(Writer):
     def on_start(self) -> None:
         """Come in at the first page."""
         self._page: str | None = None
+        self._visits = False  # a visitor, whose profile is incomplete, may only look (A3)
         self._exhibits: tuple[Exhibit, ...] = ()
         super().on_start()
 
@@ -64,6 +66,9 @@ class Buyer(Writer):
 
     def open_chat(self) -> None:
         """From an exhibit that was just looked at, or from an exhibitor's page; the buyer writes first."""
+        if self._visits:
+            self.card()
+            return
         if len(self.chats) >= self.station.habits.value("buyer.chats"):
             self.write_somewhere()
             return
@@ -72,8 +77,10 @@ class Buyer(Writer):
             request = OpenChat(exhibitor=exhibit.exhibitor, exhibit=exhibit.id)
         else:
             request = OpenChat(exhibitor=self.chance.choice(self.station.cast.staffed))
-        opened = self.call(OPEN, request)
-        if opened is not None:
+        opened = self.call(OPEN, request, may_fail=(INCOMPLETE,))
+        if opened is None:
+            self._visits = self.refusal == INCOMPLETE
+        else:
             entry = opened.entry
             chat = self.chats.setdefault(entry.conversation, Chat(entry.conversation, entry.contact.id))
             self.write(chat)

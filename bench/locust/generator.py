@@ -8,6 +8,7 @@ show      what its devices saw goes to the conductor
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import Final
 
@@ -35,6 +36,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     rows: Rows
     share: float
+    machine: str
 
 
 class Generator:
@@ -72,7 +74,7 @@ class Generator:
 
     def _quiet(self, environment: Environment, msg: Message, **_: object) -> None:
         if (station := station_of(environment)) is not None:
-            station.quiet = True
+            station.fall_quiet()
             gevent.spawn(self._settle, station)
 
     def _settle(self, station: Station) -> None:
@@ -83,7 +85,9 @@ class Generator:
 
     def _show(self, environment: Environment, msg: Message, **_: object) -> None:
         if (station := station_of(environment)) is not None:
-            closing = Closing(index=station.part.index, rows=station.ledger.rows(), share=station.share)
+            closing = Closing(
+                index=station.part.index, rows=station.ledger.rows(), share=station.share, machine=socket.gethostname()
+            )
             self._tell(LEDGER, {"closing": msgspec.msgpack.encode(closing)})
 
     def _tell(self, name: str, data: dict[str, object]) -> None:

@@ -185,7 +185,7 @@ class Seat:
         """How long to stay away: as the server says, else full jitter (W14)."""
         if self.wait_ms is not None:
             return self.wait_ms / 1000
-        return random.random() * min(LAST_TRY_S, FIRST_TRY_S * 2.0**failures)
+        return random.random() * min(LAST_TRY_S, FIRST_TRY_S * 2.0 ** max(0, failures - 1))
 
     def advance(self, frame: Frame) -> bool:
         """Take the next position; False if it is not the next one."""

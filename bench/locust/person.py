@@ -99,6 +99,8 @@ class Person(FastHttpUser):
         self._changed = Event()
         self._waiting: dict[UUID, AsyncResult] = {}
         self._count = 0
+        self.refusal = ""
+        """Why the last call failed."""
         self._lost_at: float | None = None
         self.keys = Keys(self.client, self.actor, station.options.password, self.device.name)
         station.players.add(self)
@@ -167,8 +169,11 @@ class Person(FastHttpUser):
         """Run an operation and count it. None when it failed; `may_fail` are codes that happen among people and are no errors."""
         try:
             return self._timed("call", operation.name, operation, request, uuid4(), may_fail)
-        except (FairwireError, Unanswered):
-            return None
+        except FairwireError as refusal:
+            self.refusal = refusal.code
+        except Unanswered:
+            self.refusal = ""
+        return None
 
     def say(self, chat: Chat, *, text: str | None = None, image: UUID | None = None) -> None:
         """Send a message, marked, and hold the server to its answer."""
@@ -255,7 +260,7 @@ class Person(FastHttpUser):
             else:
                 fresh = action is CloseAction.REFRESH
             failures = 0 if time.monotonic() - began > BACKOFF[1] else failures + 1
-            delay = self.chance.random() * min(BACKOFF[1], BACKOFF[0] * 2.0**failures)
+            delay = self.chance.random() * min(BACKOFF[1], BACKOFF[0] * 2.0 ** max(0, failures - 1))
             gevent.sleep(delay if ended.retry_after_ms is None else ended.retry_after_ms / 1000)
 
     def _attempt(self, token: str, resume: f.Resume | None) -> tuple[Ended, ClientSession | None]:

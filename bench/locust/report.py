@@ -136,6 +136,8 @@ def say_outcome(options: Options, outcome: Outcome, stats: RequestStats) -> None
     _say("generator.share", f"{outcome.busiest:.2f}", "cores", generators=outcome.generators[1])
     _say("calls.failed", f"{outcome.errors:.4f}", "share", at_most=options.plan.errors)
     _say("positions.lost", counts.holes, "sockets", recovered="by_resuming", held=outcome.held_lost)
+    for error in sorted(stats.errors.values(), key=lambda one: -one.occurrences)[:10]:
+        print(f"  failed {error.occurrences} times: {error.method} {error.name}: {error.error}")
     for where in verdict.where:
         print(f"  lost: {where}")
     for missed in outcome.missed:

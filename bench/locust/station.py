@@ -90,6 +90,7 @@ class Station:
         self.habits = Habits(options.speed, options.plan.factors)
         self.ledger = Ledger()
         self.fanout = Fanout()
+        self.share = 0.0
         self.quiet = False
         """Nobody starts anything any more."""
         self.players: set[Player] = set()
@@ -135,12 +136,12 @@ class Station:
         """A server's instant by this machine's clock. On one machine there is one clock."""
         return ts if self.address.host in HOME or self._ahead_ms is None else ts - round(self._ahead_ms)
 
-    @property
-    def share(self) -> float:
-        """How much of one core this generator has used since the last time it was asked."""
-        cpu, at = self._cpu
-        self._cpu = (time.process_time(), time.monotonic())
-        return (self._cpu[0] - cpu) / max(0.001, self._cpu[1] - at)
+    def fall_quiet(self) -> None:
+        """From here on nobody starts anything. What the generator has used of a core until now is its share of the run."""
+        if not self.quiet:
+            cpu, at = self._cpu
+            self.share = (time.process_time() - cpu) / max(0.001, time.monotonic() - at)
+            self.quiet = True
 
     def planted(self, mine: bool) -> bool:
         """Whether this message is to be dropped on purpose, to see that the run notices (`--plant lost`)."""
