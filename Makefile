@@ -16,7 +16,7 @@ LOCK = $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check check-code check-documents soak teeth bench-fanout bench-idle bench-commit bench-search bench-peak lock upgrade clean
+.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-idle bench-commit bench-search bench-peak lock upgrade clean
 
 help: ## show this list
 	@printf '\n  \033[1mFairwire\033[0m: the live wire of an online trade fair\n\n'
@@ -25,6 +25,9 @@ help: ## show this list
 
 run: $(VENV)/.run.stamp ## start everything on http://127.0.0.1:8080: embedded PostgreSQL in ./data, a demo fair
 	@FAIRWIRE_DEMO=$${FAIRWIRE_DEMO-1} exec $(PY) -m fairwire_server serve
+
+cluster: $(VENV)/.run.stamp ## two nodes, a worker, PostgreSQL and Valkey on loopback behind http://127.0.0.1:8080
+	@FAIRWIRE_DEMO=$${FAIRWIRE_DEMO-1} exec $(PY) -m fairwire_server cluster --nodes 2
 
 test: check ## every check: the static gates, then the tests against real services
 	@$(PY) -m pytest

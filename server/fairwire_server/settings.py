@@ -28,6 +28,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "describe",
+    "environment_with",
     "from_environment",
     "help_text",
     "load",
@@ -52,7 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # where things are
     database_url: Annotated[str, _doc("PostgreSQL 15 to 18 as a postgresql:// URL; empty runs the embedded one.")] = ""
     redis_url: Annotated[
-        str, _doc("Valkey or Redis 7 and later, for several nodes: redis://, rediss:// or unix://; empty: one node alone.")
+        str,
+        _doc("Valkey or Redis 7 and later, for several nodes: redis://, rediss:// or unix://; empty: one node alone."),
     ] = ""
     data_dir: Annotated[Path, _doc("Folder of the embedded PostgreSQL, of images and of the outbox.")] = Path("./data")
     host: Annotated[str, _doc("Address that clients connect to.")] = "127.0.0.1"
@@ -70,6 +72,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access_token_s: Annotated[int, _doc("Life of an access token in seconds (W13).", 1, 900)] = 900
     refresh_token_days: Annotated[int, _doc("Life of a refresh token in days.", 1, 365)] = 30
     demo: Annotated[bool, _doc("A demo or bench installation: demo sign-ins shown, `token` allowed.")] = False
+
+    # several nodes
+    reuse_port: Annotated[bool, _doc("Share the port with other nodes on this machine (SO_REUSEPORT).")] = False
+    background: Annotated[
+        Literal["serve", "worker"],
+        _doc("Who does what falls due (expiry, sweeps, pruning): each serve, or worker alone."),
+    ] = "serve"
 
     # the database
     pool_min: Annotated[int, _doc("Database connections kept open.", 0, 1000)] = 2
@@ -157,6 +166,11 @@ class SettingDoc:
 def from_environment() -> Settings:
     """`load` over this process's environment."""
     return load(os.environ)
+
+
+def environment_with(**changes: object) -> dict[str, str]:
+    """This process's environment with some settings changed, for a process that it starts."""
+    return {**os.environ, **{_variable(name): str(value) for name, value in changes.items()}}
 
 
 def load(environ: Mapping[str, str]) -> Settings:

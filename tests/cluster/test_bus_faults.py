@@ -121,9 +121,11 @@ async def test_a_new_epoch_while_the_bus_is_gone_is_noticed_w6(own: Pair) -> Non
 async def test_nodes_start_and_serve_while_the_bus_is_gone_w4(database_url: str, tmp_path: Path) -> None:
     async with Valkey() as valkey:
         await valkey.kill()
-        async with two_nodes(database_url, tmp_path, (valkey.url, valkey.url)) as (one, two):
-            async with talking(Pair(one, two, valkey)) as (buyer, main, conversation):
-                await both_ways(buyer, main, conversation, 2.5)
-                await valkey.start()
-                await until(lambda: one.node.bus.connected and two.node.bus.connected)
-                await both_ways(buyer, main, conversation, 1.0)
+        async with (
+            two_nodes(database_url, tmp_path, (valkey.url, valkey.url)) as (one, two),
+            talking(Pair(one, two, valkey)) as (buyer, main, conversation),
+        ):
+            await both_ways(buyer, main, conversation, 2.5)
+            await valkey.start()
+            await until(lambda: one.node.bus.connected and two.node.bus.connected)
+            await both_ways(buyer, main, conversation, 1.0)

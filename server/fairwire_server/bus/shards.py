@@ -7,18 +7,18 @@ sees it all. A node keeps one connection to each primary that has a channel, and
 from __future__ import annotations
 
 import ssl
+from binascii import crc_hqx
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
-from redis.crc import key_slot
-
 from fairwire_server.bus.resp import Address, Link
 
 __all__ = ["CHANNELS", "Shards", "channel_names", "read_url"]
 
+SLOTS: Final = 16_384  # of a cluster; a key lives in the slot of its CRC16
 CHANNELS: Final = 16
 """Fixed, since all nodes must agree; enough for every shard of a sensible cluster to carry some."""
 
@@ -75,7 +75,7 @@ class Shards:
                 by_address: dict[Address, Link] = {}
                 homes = []
                 for channel in channels:
-                    address = _owner(owners, key_slot(channel))
+                    address = _owner(owners, crc_hqx(channel, 0) % SLOTS)
                     if address not in by_address:
                         by_address[address], _ = await Link.open(address, pushed, lost)
                         opened.append(by_address[address])

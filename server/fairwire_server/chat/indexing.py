@@ -68,11 +68,12 @@ class Indexer:
         """Texts fed and not yet written."""
         return len(self._waiting)
 
-    async def run(self) -> None:
-        """Index what is fed and recover what is not, until cancelled. What then waits is recovered by the next start."""
+    async def run(self, *, recover: bool = True) -> None:
+        """Index what is fed and, unless a worker does that, recover what is not; until cancelled. What then waits is recovered."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._write_fed())
-            group.create_task(self._keep_recovering())
+            if recover:
+                group.create_task(self._keep_recovering())
 
     async def _write_fed(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from fairwire_server.doors.listen import listening
 from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes, terminal_commands
 from fairwire_server.doors.socket import SocketDoor
 
-__all__ = ["Doors", "open_doors"]
+__all__ = ["Doors", "open_admin_door", "open_doors"]
 
 
 WINDOWS: Final = (("buyer", "buyer1"), ("seller", "acme-main"))
@@ -66,9 +66,18 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
     )
     async with (
         listening(build_admin_app(health, node.metrics), settings.admin_host, settings.admin_port) as admin_port,
-        listening(app, settings.host, settings.port) as port,
+        listening(app, settings.host, settings.port, reuse_port=settings.reuse_port) as port,
     ):
         yield Doors(port, admin_port, health, url)
+
+
+@asynccontextmanager
+async def open_admin_door(node: Node) -> AsyncIterator[int]:
+    """Health and metrics alone, for a worker; gives the port."""
+    health = Health(node.clock, node.lag, lambda: _unready(node))
+    settings = node.settings
+    async with listening(build_admin_app(health, node.metrics), settings.admin_host, settings.admin_port) as port:
+        yield port
 
 
 def _socket_door(node: Node) -> SocketDoor:

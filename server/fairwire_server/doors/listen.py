@@ -16,8 +16,12 @@ BACKLOG: Final = 4096  # a reconnect storm of 5,000 waits here (quality)
 
 
 @asynccontextmanager
-async def listening(app: web.Application, host: str, port: int, *, shutdown_s: float = 5.0) -> AsyncIterator[int]:
+async def listening(
+    app: web.Application, host: str, port: int, *, shutdown_s: float = 5.0, reuse_port: bool = False
+) -> AsyncIterator[int]:
     """Serve `app` on `host:port`; gives the port, which is the system's choice for 0.
+
+    With `reuse_port` several processes listen side by side, and the system gives each connection to one of them.
 
     At the end no new connection is taken, requests in flight have `shutdown_s` seconds, and everything is closed.
     """
@@ -33,7 +37,7 @@ async def listening(app: web.Application, host: str, port: int, *, shutdown_s: f
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=BACKLOG)
+        site = web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_port=reuse_port or None)
         await site.start()
         yield _port(runner)
     finally:
