@@ -30,11 +30,10 @@ from typing import Final, Literal
 import asyncpg
 import uvloop
 
-from bench.common import Cores, Meter, Served, database, fairwire, logged, more_files, postmaster, serving
-from bench.pairs import Load, Pair, Talk, talk_of
+from bench.common import Cores, Meter, database, fairwire, logged, more_files, postmaster, serving
+from bench.pairs import Load, talk_of, talking
 from bench.people import people
 from bench.report import Options, Report, options, progress
-from bench.wire import connect_all
 
 TALKING: Final = 200
 SECONDS: Final = 8.0
@@ -92,18 +91,6 @@ async def reference(cores: Cores, name: str, dsn: str, folder: Path, postmaster:
     return Sample(rate, used.server / rate / used.wall * 1000, used.database / rate / used.wall * 1000)
 
 
-async def prepared(served: Served, dsn: str, code: str, talk: Talk) -> Load:
-    """Live sockets of pairs that have a conversation, opened through the door."""
-    cast = await people(dsn, code, buyers=TALKING, exhibitors=TALKING)
-    make = talk.wire
-    mains = await connect_all(served, [one.token for one in cast["main"]], make)
-    buyers = await connect_all(served, [one.token for one in cast["buyer"]], make)
-    load = Load(talk)
-    for buyer, main, home in zip(buyers, mains, cast["main"], strict=True):
-        load.pairs.append(Pair(load, buyer, main, await buyer.opened(str(home.exhibitor))))
-    return load
-
-
 @dataclass(slots=True)
 class Samples:
     """Of one profile: a pair's ours, bare loop and limit at the same place of each list."""
@@ -123,7 +110,7 @@ async def profile(report: Report, name: Profile, pairs: int, seconds: float) -> 
         environment = fairwire(engine, folder, search_index=not plain, **({"beat_interval_s": 3600} if plain else {}))
         served = await stack.enter_async_context(serving(cores, SERVE, "running at", folder, **environment))
         progress(f"{name}: {TALKING} pairs open their chats")
-        load = await prepared(served, dsn, "talk", talk_of(name))
+        load = await talking(served, dsn, "talk", TALKING, talk_of(name))
         await bare_rows(dsn)
         pids, samples = (served.pid, first), Samples()
         await stretch(load, pids, 3)

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +69,10 @@ def more_files(wanted: int = 65_536) -> None:
 
 
 @asynccontextmanager
-async def database(core: int) -> AsyncIterator[tuple[EmbeddedEngine, Path]]:
+async def database(core: int, tuning: Mapping[str, str] | None = None) -> AsyncIterator[tuple[EmbeddedEngine, Path]]:
     """A migrated, durable PostgreSQL of the bench's own on that core, in a folder that is removed."""
     folder = Path(tempfile.mkdtemp(prefix="fairwire-bench-"))
-    engine = EmbeddedEngine(folder)
+    engine = EmbeddedEngine(folder, tuning=tuning)
     try:
         with on_core(core):
             await engine.start()

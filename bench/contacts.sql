@@ -38,3 +38,12 @@ WHERE c.buyer_id = ANY ($1::uuid[]);
 -- name: statistics
 -- What the planner must know before the first call.
 ANALYZE conversation, participant, message, account_stream, account_event;
+
+-- name: chats
+-- As `conversations`, with nothing in them.
+INSERT INTO conversation (id, fair_id, exhibitor_id, buyer_id, holder_id, created_at)
+SELECT gen_random_uuid(), $1, h.id, b.id, a.id, transaction_timestamp()
+FROM unnest($2::uuid[]) WITH ORDINALITY AS b (id, n)
+CROSS JOIN generate_series(1, $4::int) AS k
+JOIN unnest($3::uuid[]) WITH ORDINALITY AS h (id, n) ON h.n = 1 + (b.n * 7 + k) % cardinality($3::uuid[])
+JOIN account a ON a.exhibitor_id = h.id AND a.kind = 'main';

@@ -98,6 +98,8 @@ class Crowd:
         self.put_off = 0
         """Temporary errors while joining; said again."""
         self.bytes = 0
+        self.unit = 1
+        """`bytes` counts whole units only: with the size of a frame, what is smaller in between does not count."""
         self.witnesses: dict[int, bytearray] = {}
         self.on_data: Callable[[bytes], None] | None = None
         """Gets what live members receive, if a bench wants to look."""
@@ -242,7 +244,7 @@ class Crowd:
             self.lost += 1
             self._close(member)
             return
-        self.bytes += size
+        self.bytes += size - size % self.unit
         if self._attentive or self.on_data is not None:
             data = bytes(memoryview(self._buffer)[:size])
             if self._attentive and BEAT in data:

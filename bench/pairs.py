@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import quantiles
 from typing import Final, Literal
 from uuid import uuid4
 
 import msgspec
 
-from bench.wire import Frame, Wire
+from bench.common import Served
+from bench.people import people
+from bench.wire import Frame, Wire, connect_all
 
-__all__ = ["Load", "Pair", "Speaker", "Talk", "talk_of"]
+__all__ = ["Load", "Pair", "Speaker", "Talk", "p99_ms", "talk_of", "talking"]
 
 TEXTS: Final = 500
 CHINESE: Final = (
@@ -224,3 +227,19 @@ class Load:
         async with asyncio.timeout(20):
             for pair in self.pairs:
                 await pair.idle()
+
+
+async def talking(served: Served, dsn: str, code: str, pairs: int, talk: Talk) -> Load:
+    """Live sockets of pairs, in a fair of their own, that have a conversation, opened through the door."""
+    cast = await people(dsn, code, buyers=pairs, exhibitors=pairs)
+    mains = await connect_all(served, [one.token for one in cast["main"]], talk.wire)
+    buyers = await connect_all(served, [one.token for one in cast["buyer"]], talk.wire)
+    load = Load(talk)
+    for buyer, main, home in zip(buyers, mains, cast["main"], strict=True):
+        load.pairs.append(Pair(load, buyer, main, await buyer.opened(str(home.exhibitor))))
+    return load
+
+
+def p99_ms(latencies: Sequence[float]) -> float:
+    """In milliseconds; not a number where there are too few to say."""
+    return quantiles(latencies, n=100)[98] * 1000 if len(latencies) >= 100 else float("nan")
