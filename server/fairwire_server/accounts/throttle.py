@@ -6,7 +6,8 @@ even somebody in the same hall behind the same address stands in its way. Beside
 often over all logins, an account may be failed only so often from devices it does not know, and everybody together has a
 pace. Signing in by a code (A9) is counted apart from passwords, and so stays open while a password is being guessed.
 
-All state is in memory and bounded: the longest untouched is forgotten first.
+All state is in memory and bounded: the longest untouched is forgotten first. Several nodes take the same steps: each tells the
+others what it counted, as a hash and never as what somebody typed, and counts what they tell.
 """
 
 from __future__ import annotations
@@ -86,16 +87,55 @@ class _Table(Generic[State]):
             del self._states[key]
 
 
-class Throttle:
-    """Who may try now. Every refusal is `rate_limited` with the time to come back."""
+Tell = Callable[[str, bytes], None]
+"""Says which step was taken for which key."""
 
-    def __init__(self, clock: Clock, limits: SignInLimits | None = None) -> None:
+
+class Throttle:
+    """Who may try now. Every refusal is `rate_limited` with the time to come back. `tell` hears every step that counts."""
+
+    def __init__(self, clock: Clock, limits: SignInLimits | None = None, tell: Tell | None = None) -> None:
         self._clock = clock
+        self._tell = tell or _to_nobody
         self._limits = limits = limits or SignInLimits()
         self._guesses = _Table(limits.entries, Failures())
         self._paces: dict[str, _Table[float]] = {}
         for name in ("account", "network", "tries", "registrations", "codes", "senders", "global"):
             self._paces[name] = _Table(limits.entries, 0.0)
+        self._rates = {
+            "account": limits.account_failures,
+            "network": limits.network_failures,
+            "tries": limits.network_tries,
+            "registrations": limits.registrations,
+            "codes": limits.codes_to_address,
+            "senders": limits.codes_from_network,
+            "global": limits.global_tries,
+        }
+
+    def heard(self, step: str, key: bytes) -> None:
+        """Another node has counted this; it counts here too. A step that this version does not know is passed over."""
+        now = self._clock.monotonic()
+        match step:
+            case "guess":
+                self._guess(key, now)
+            case "right":
+                self._guesses.drop(key)
+            case "undo":
+                self._undo(key)
+            case _ if (pace := self._rates.get(step)) is not None:
+                table = self._paces[step]
+                table.put(key, pace.spend(table.get(key), now))
+
+    def _guess(self, pair: bytes, now: float) -> None:
+        before = self._guesses.get(pair)
+        if self._limits.guesses.forgettable(before, now):
+            before = Failures()
+        self._guesses.put(pair, self._limits.guesses.after_failure(before, now))
+
+    def _undo(self, pair: bytes) -> None:
+        counted = self._guesses.get(pair)
+        if counted.count:
+            self._guesses.put(pair, Failures(counted.count - 1, counted.last))
 
     def attempt(self, address: str) -> None:
         """A try arrives, for whatever account; before anything is looked up."""
@@ -122,12 +162,14 @@ class Throttle:
                 self._limits.network_failures.wait(self._paces["network"].get(network), now),
             )
         _refuse_for(wait)
-        self._guesses.put(pair, self._limits.guesses.after_failure(before, now))
+        self._guess(pair, now)
+        self._tell("guess", pair)
         return Lane(pair, account, network, device is not None)
 
     def succeeded(self, lane: Lane) -> None:
         """The try was right: the pair starts afresh."""
         self._guesses.drop(lane.pair)
+        self._tell("right", lane.pair)
 
     def failed(self, lane: Lane) -> None:
         """The try was wrong; `enter` has counted it for the pair already."""
@@ -140,12 +182,12 @@ class Throttle:
         ):
             table = self._paces[name]
             table.put(key, pace.spend(table.get(key), now))
+            self._tell(name, key)
 
     def withdraw(self, lane: Lane) -> None:
         """The try was not decided (the server was busy): as if it had never begun."""
-        counted = self._guesses.get(lane.pair)
-        if counted.count:
-            self._guesses.put(lane.pair, Failures(counted.count - 1, counted.last))
+        self._undo(lane.pair)
+        self._tell("undo", lane.pair)
 
     def register(self, address: str) -> None:
         """A buyer registers."""
@@ -175,6 +217,11 @@ class Throttle:
         due = table.get(key)
         _refuse_for(pace.wait(due, now))
         table.put(key, pace.spend(due, now))
+        self._tell(name, key)
+
+
+def _to_nobody(_: str, __: bytes) -> None:
+    """This node is the only one."""
 
 
 def _refuse_for(wait: float) -> None:

@@ -36,7 +36,7 @@ from fairwire_server.compose.services import Ground, Services, build_ground, bui
 from fairwire_server.database.pool import Database
 from fairwire_server.database.work import Works
 from fairwire_server.doors.dispatch import Dispatch
-from fairwire_server.doors.limits import ADDRESS_RATES, Limits
+from fairwire_server.doors.limits import ADDRESS_RATES, Limits, SharedLimits
 from fairwire_server.doors.socket import Authenticated, SocketSettings
 from fairwire_server.hub.ephemera import EPHEMERAL_MS
 from fairwire_server.hub.reconcile import Reconciler
@@ -164,11 +164,15 @@ async def open_node(
     services = build_services(ground, post)
     registry = bind(Registry(), services)
     factor = settings.rate_factor
-    dispatch = Dispatch(
-        registry, Limits(clock, factor=factor), Limits(clock, rates=ADDRESS_RATES, factor=factor), metrics
-    )
     lag = LoopLag(clock, metrics)
     bus, reconciler = open_bus(ground, services.sessions, installation.secret, worker=worker)
+    dispatch = Dispatch(
+        registry,
+        Limits(clock, factor=factor),
+        Limits(clock, rates=ADDRESS_RATES, factor=factor),
+        metrics,
+        SharedLimits(bus.take, factor=factor) if settings.redis_url else None,
+    )
     metrics.levels.update(
         queue_bytes=("Bytes queued for sockets now (W12).", lambda: ground.hub.queue_bytes()),
         unindexed=("Texts committed and not yet searchable (C15).", lambda: services.indexer.waiting),

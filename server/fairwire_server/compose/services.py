@@ -201,7 +201,8 @@ def build_services(ground: Ground, post: Post) -> Services:
 
 def _accounts(g: Ground, post: Post, chats: Holdings) -> dict[str, Any]:
     settings = g.settings
-    passwords, throttle = Passwords(), Throttle(g.works.clock)
+    passwords, throttle = Passwords(), Throttle(g.works.clock, tell=g.relay.spend)
+    g.relay.spent = throttle.heard
     codes = Codes(g.works, g.tokens, post.send)
     changes = Changes(
         store=g.store,

@@ -18,7 +18,7 @@ from fairwire_protocol.operations import Operation
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.context import Context
 from fairwire_server.doors.addresses import limit_key
-from fairwire_server.doors.limits import Limits
+from fairwire_server.doors.limits import SHARED, Limits, SharedLimits
 from fairwire_server.observe import CORRELATION, Metrics
 from fairwire_server.registry import Bound, Registry
 
@@ -42,12 +42,21 @@ class Lane:
 
 
 class Dispatch:
-    """Runs operations of a registry within limits. `limits` counts accounts, `address_limits` callers without a token."""
+    """Runs operations of a registry within limits. `limits` counts accounts, `address_limits` callers without a token, `shared` both
+    at all nodes together, just before the handler: by then this node's own limits have kept floods away from it."""
 
-    def __init__(self, registry: Registry, limits: Limits, address_limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        limits: Limits,
+        address_limits: Limits,
+        metrics: Metrics,
+        shared: SharedLimits | None = None,
+    ) -> None:
         self._lanes = {bound.operation.name: Lane(bound, metrics) for bound in registry}
         self._limits = limits
         self._address_limits = address_limits
+        self._shared = shared
         self._metrics = metrics
         self._log = structlog.get_logger("dispatch")
 
@@ -89,6 +98,10 @@ class Dispatch:
         outer = CORRELATION.set(context.correlation)
         started = perf_counter()
         try:
+            if self._shared is not None and lane.operation.rate in SHARED:
+                known = None if caller is None or lane.operation.anonymous else caller.account
+                key = limit_key(context.address) if known is None else known
+                await self._shared.check(key, lane.operation.rate, address=known is None)
             reply = await _handled(lane.bound, caller, context, request, data)
         except FairwireError as error:
             self.refused(lane, caller, context, error)

@@ -3,12 +3,14 @@
 A bucket is one number, the instant at which it would be full again. Buckets live in two generations: after the time in which
 any bucket fills up, what the older generation still holds is as good as new and is dropped as a whole. So memory is bounded,
 nothing is ever swept, and a check is two dictionary lookups.
+
+A few classes are shared by all nodes beside that: what one node has let through is counted once more where all of them count.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +18,7 @@ from fairwire_protocol.errors import Unavailable
 from fairwire_protocol.operations import RateClass
 from fairwire_server.clock import Clock
 
-__all__ = ["ACCOUNT_RATES", "ADDRESS_RATES", "KEYS_MAX", "Limits", "Rate"]
+__all__ = ["ACCOUNT_RATES", "ADDRESS_RATES", "KEYS_MAX", "SHARED", "Limits", "Rate", "SharedLimits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,9 @@ ADDRESS_RATES: Final[Mapping[RateClass, Rate]] = {
 }
 """Per address, for calls without an access token. A class that is not here has its account's rate."""
 
+SHARED: Final[frozenset[RateClass]] = frozenset({"sign_in", "search", "upload", "open"})
+"""Counted over all nodes: what is dear or guessed at. The others cost a round trip more than they are worth."""
+
 ROUNDING_S: Final = 1e-6  # what sums of floats may be off by
 KEYS_MAX: Final = 50_000
 """Keys of a class in one generation; beyond that the older generation goes early."""
@@ -71,6 +76,29 @@ class Limits:
         bucket = self._classes.get(rate_class)
         if bucket is not None and (wait := bucket.take(key, self._monotonic())) > 0:
             raise Unavailable("rate_limited", retry_after_ms=math.ceil(wait * 1000 - ROUNDING_S))
+
+
+Take = Callable[[str, float, int], Awaitable[float | None]]
+"""Takes one call from a bucket of all nodes by its name, interval and burst: seconds to wait, or None when nobody knows."""
+
+
+class SharedLimits:
+    """Buckets of all nodes, for the classes in `SHARED`. While they cannot be reached, each node's own limits are all there is."""
+
+    def __init__(self, take: Take, *, factor: float = 1.0) -> None:
+        self._take = take
+        self._factor = factor
+
+    async def check(self, key: Hashable, rate_class: RateClass, *, address: bool) -> None:
+        """Take one call of an account or, for calls without a token, of an address. Raises `rate_limited`."""
+        rate = (ADDRESS_RATES if address else ACCOUNT_RATES).get(rate_class)
+        if rate is None or rate_class not in SHARED or self._factor <= 0:
+            return
+        name = f"{'address' if address else 'account'}:{rate_class}:{key}"
+        interval, burst = 1 / (rate.per_second * self._factor), max(1, int(rate.burst * self._factor))
+        wait = await self._take(name, interval, burst)
+        if wait:
+            raise Unavailable("rate_limited", retry_after_ms=math.ceil(wait * 1000))
 
 
 class _Class:
