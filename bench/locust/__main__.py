@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,7 @@ def main() -> int:
     chosen, rest = parser.parse_known_args()
     command = [sys.executable, "-m", "locust", "-f", str(FILE), *(() if chosen.web else QUIETLY), *rest]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the server is stopped on the way out
     if chosen.embedded is None:
         return _generate(command, environment)
     with embedded_server(Fair(*chosen.embedded)) as stage:
@@ -51,6 +53,7 @@ def main() -> int:
 def _generate(command: list[str], environment: dict[str, str]) -> int:
     """Run locust. An interrupt is its to end by: it still counts what is under way."""
     process = subprocess.Popen(command, env=environment)
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))  # locust minds only this one
     while True:
         try:
             return process.wait()

@@ -4,7 +4,7 @@ The file has a JSON object a line, as `fairwire_server demo --accounts-out` (log
 `fairwire_server token --all --out` (with tokens, which is what thousands of users need) write it. Buyers come from the
 front of the file; those that a holder only keeps connected from its end. Exhibitors are staffed one after the other, so
 that a chat opened at a staffed one finds somebody who answers. Every generator reads the same file and comes to the same
-cast; the conductor tells each which part of it is its own.
+cast; the conductor gives its places away, one at a time, since locust decides which generator starts which user.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uuid import UUID
 
 import msgspec
 
-__all__ = ["BUYERS", "TEAM", "Actor", "Cast", "read_actors"]
+__all__ = ["BUYERS", "TEAM", "Actor", "Cast", "Role", "read_actors"]
 
 Role = Literal["buyer", "team", "organiser"]
 BUYERS: Final = 7
@@ -81,11 +81,9 @@ class Cast:
         held = idle[len(idle) - hold :]
         return cls(tuple(buyers[:acting]), tuple(team), tuple(organisers), tuple(staffed), tuple(held))
 
-    def part(self, role: Role, index: int, of: int) -> list[Actor]:
-        """What generator `index` of so many plays. The one organiser of a run may be any generator's."""
-        if role == "organiser":
-            return list(self.organisers)
-        return list((self.buyers if role == "buyer" else self.team)[index::of])
+    def of_role(self, role: Role) -> tuple[Actor, ...]:
+        """All who play it."""
+        return {"buyer": self.buyers, "team": self.team, "organiser": self.organisers}[role]
 
 
 def _staff(teams: dict[UUID, list[Actor]], wanted: int) -> tuple[list[Actor], list[UUID], Sequence[Actor]]:

@@ -12,6 +12,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import gevent
@@ -21,8 +22,9 @@ from locust.rpc import Message
 from locust.runners import LocalRunner, MasterRunner
 
 from bench.locust.audience import Audience
+from bench.locust.cast import Cast, read_actors
 from bench.locust.fanout import Fanout, Spread
-from bench.locust.generator import LEDGER, STILL, Closing
+from bench.locust.generator import LEDGER, STILL, WANT, Closing
 from bench.locust.ledger import Counts, Verdict, judge
 from bench.locust.report import Outcome, progress, say_outcome
 from bench.locust.shapes import FIRST, LAST, NEWS_FIRST, NEWS_LAST, Times
@@ -50,12 +52,18 @@ class Conductor:
         self._counts: dict[str, Counts] = {}
         self._still: set[int] = set()
         self._closings: dict[int, Closing] = {}
-        self._parts = 1
+        self._run = 0
+        self._parts: dict[int, str] = {}
+        """Which generator is which of locust's workers."""
+        self._cast: Cast | None = None
+        self._taken: dict[str, int] = {}
         self._began = 0.0
         self._running = False
+        runner.register_message(WANT, self._on_want)
         runner.register_message(STILL, self._on_still)
         runner.register_message(LEDGER, self._on_ledger)
         events = environment.events
+        events.worker_connect.add_listener(self._enrol)
         events.worker_report.add_listener(self._on_report)
         events.test_start.add_listener(self._start)
         events.test_stopping.add_listener(self.stop)
@@ -64,24 +72,29 @@ class Conductor:
 
     def _start(self, environment: Environment, **_: object) -> None:
         options = options_of(environment)
-        run = random.getrandbits(16)
         workers = (
             [*self._runner.clients.ready, *self._runner.clients.running, *self._runner.clients.spawning]
             if isinstance(self._runner, MasterRunner)
             else []
         )
-        self._parts = len(workers) or 1
+        self._cast = Cast.of(read_actors(Path(options.accounts)), options.people, options.hold)
+        self._taken = {"buyer": 0, "team": 0, "organiser": 0}
+        self._run, self._parts = random.getrandbits(16), {}
         self._fanout, self._counts, self._closings, self._still = Fanout(), {}, {}, set()
         self.outcome, self._began, self._running = None, time.monotonic(), True
-        if workers:
-            for index, worker in enumerate(workers):
-                part = Part(run, index, len(workers))
-                self._runner.send_message("fairwire-part", msgspec.to_builtins(part), worker.id)
-        else:
-            self._runner.send_message("fairwire-part", msgspec.to_builtins(Part(run, 0, 1)))
+        for worker in [worker.id for worker in workers] or [""]:
+            self._enrol(worker)
         if options.hold:
             self._audience = Audience(options, self._fanout, environment.stats)
         gevent.spawn(self._follow, options)
+
+    def _enrol(self, client_id: str, **_: object) -> None:
+        """A generator takes part, from the beginning or later."""
+        if self._running and client_id not in self._parts.values():
+            index = len(self._parts)
+            self._parts[index] = client_id
+            part = msgspec.structs.asdict(Part(self._run, index))
+            self._runner.send_message("fairwire-part", part, client_id or None)
 
     def cut(self) -> None:
         """All sockets of all generators and of the holder lose their network."""
@@ -103,7 +116,7 @@ class Conductor:
 
     def _finish(self, before_ns: int) -> None:
         """Events that have reached their last socket become entries of the statistics."""
-        if (station := station_of(self._environment)) is not None and self._parts == 1:
+        if (station := station_of(self._environment)) is not None and isinstance(self._runner, LocalRunner):
             self._fanout.merge(station.fanout.take(before_ns + FINISHED_NS // 2))
         for spread in self._fanout.take(before_ns):
             first, last = ENTRIES[spread.kind]
@@ -123,12 +136,12 @@ class Conductor:
             return
         options = options_of(environment)
         seconds = time.monotonic() - self._began
-        self._ask("quiet", lambda: len(self._still) >= self._parts)
+        self._ask("quiet", lambda: len(self._still) >= len(self._parts))
         verdict = judge(())
         for _attempt in range(TRIES):
             gevent.sleep(ARRIVE_S)
             self._closings = {}
-            self._ask("show", lambda: len(self._closings) >= self._parts)
+            self._ask("show", lambda: len(self._closings) >= len(self._parts))
             before, verdict = verdict.lost, judge(closing.rows for closing in self._closings.values())
             if verdict.lost in {0, before}:  # what is only late arrives meanwhile
                 break
@@ -148,7 +161,8 @@ class Conductor:
         together = (sum(here) + (held.share if held is not None else 0.0)) / len(os.sched_getaffinity(0))
         return Outcome.of(
             options, verdict, self._environment.stats, seconds,
-            generators=(len(self._closings), self._parts), busiest=max([*shares, together]),
+            generators=(len(self._closings), len(self._parts)), busiest=max([*shares, together]),
+            waited=max((closing.waited for closing in self._closings.values()), default=0.0),
             held_lost=held.lost if held is not None else 0, held=held.live if held is not None else 0,
         )  # fmt: skip
 
@@ -160,6 +174,14 @@ class Conductor:
             gevent.sleep(0.05)
 
     # what comes in
+
+    def _on_want(self, environment: Environment, msg: Message, **_: object) -> None:
+        role, worker = msg.data["role"], self._parts[msg.data["index"]]
+        assert self._cast is not None
+        place = self._taken[role]
+        self._taken[role] += 1
+        given = {"role": role, "place": place if place < len(self._cast.of_role(role)) else None}
+        self._runner.send_message("fairwire-give", given, worker or None)
 
     def _on_still(self, environment: Environment, msg: Message, **_: object) -> None:
         self._still.add(msg.data["index"])

@@ -1,6 +1,7 @@
 """One generator of a run: locust's worker, or the only process there is. It does what the conductor says.
 
-part      which run, and which part of the accounts is its own
+part      which run, and which of its generators this is
+give      the place of an account, which was asked for by `want`
 cut       all sockets lose their network
 quiet     nobody starts anything; `still` is said once nobody waits for an answer
 show      what its devices saw goes to the conductor
@@ -8,6 +9,7 @@ show      what its devices saw goes to the conductor
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from typing import Final
@@ -18,12 +20,14 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import LocalRunner, WorkerRunner
 
+from bench.locust.cast import Role
 from bench.locust.fanout import Spread
 from bench.locust.ledger import Rows
 from bench.locust.station import Part, Station, options_of, station_of
 
-__all__ = ["LEDGER", "STILL", "Closing", "Generator"]
+__all__ = ["LEDGER", "STILL", "WANT", "Closing", "Generator"]
 
+WANT: Final = "fairwire-want"
 STILL: Final = "fairwire-still"
 LEDGER: Final = "fairwire-ledger"
 SETTLED_NS: Final = 1_000_000_000
@@ -36,6 +40,8 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     rows: Rows
     share: float
+    waited: float
+    """Share of the time in which it could have run and had no core."""
     machine: str
 
 
@@ -45,18 +51,36 @@ class Generator:
     def __init__(self, environment: Environment, runner: LocalRunner | WorkerRunner) -> None:
         self._environment = environment
         self._runner = runner
-        self._part = Part(0, 0, 1)
-        for name, act in {"part": self._take_part, "cut": self._cut, "quiet": self._quiet, "show": self._show}.items():
+        self._part = Part(0, 0)
+        for name, act in {
+            "part": self._take_part,
+            "give": self._give,
+            "cut": self._cut,
+            "quiet": self._quiet,
+            "show": self._show,
+        }.items():
             runner.register_message(f"fairwire-{name}", act)
+        if isinstance(runner, WorkerRunner) and getattr(environment.parsed_options, "processes", None):
+            signal.signal(
+                signal.SIGINT, signal.SIG_IGN
+            )  # Ctrl-C is the conductor's, which ends the run and then its workers
         environment.events.test_start.add_listener(self._start)
         environment.events.report_to_master.add_listener(self._report)
 
     def _take_part(self, environment: Environment, msg: Message, **_: object) -> None:
         self._part = msgspec.convert(msg.data, Part)
 
+    def _want(self, role: Role) -> None:
+        """A user has come and needs an account."""
+        self._tell(WANT, {"role": role, "index": self._part.index})
+
+    def _give(self, environment: Environment, msg: Message, **_: object) -> None:
+        if (station := station_of(environment)) is not None:
+            station.give(msg.data["role"], msg.data["place"])
+
     def _start(self, environment: Environment, **_: object) -> None:
         options = options_of(environment)
-        station = station_of(environment, lambda: Station(environment, options, self._part))
+        station = station_of(environment, lambda: Station(environment, options, self._part, self._want))
         assert station is not None
         if options.plan.drop_share:
             gevent.spawn(self._drop, station)
@@ -86,7 +110,11 @@ class Generator:
     def _show(self, environment: Environment, msg: Message, **_: object) -> None:
         if (station := station_of(environment)) is not None:
             closing = Closing(
-                index=station.part.index, rows=station.ledger.rows(), share=station.share, machine=socket.gethostname()
+                index=station.part.index,
+                rows=station.ledger.rows(),
+                share=station.share,
+                waited=station.waited,
+                machine=socket.gethostname(),
             )
             self._tell(LEDGER, {"closing": msgspec.msgpack.encode(closing)})
 

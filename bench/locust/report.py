@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Code", "Missed", "Outcome", "figure", "progress", "say_outcome"]
 
 BUSY: Final = 0.85
+WAITED: Final = 0.1
 KINDS: Final = ("chat", "fan-out", "socket")
 
 
@@ -57,6 +58,7 @@ class Outcome:
     missed: tuple[Missed, ...]
     errors: float
     busiest: float
+    waited: float
     generators: tuple[int, int]
     held: int
     held_lost: int
@@ -64,7 +66,7 @@ class Outcome:
     @classmethod
     def of(
         cls, options: Options, verdict: Verdict, stats: RequestStats, seconds: float, *, generators: tuple[int, int],
-        busiest: float, held: int, held_lost: int,
+        busiest: float, waited: float, held: int, held_lost: int,
     ) -> Outcome:  # fmt: skip
         """From everything that was counted."""
         missed = tuple(
@@ -74,14 +76,12 @@ class Outcome:
         )
         calls = [entry for entry in stats.entries.values() if entry.method not in {"fan-out", "again"}]
         errors = sum(entry.num_failures for entry in calls) / max(1, sum(entry.num_requests for entry in calls))
-        code = Code.GOOD
+        code = Code.SLOW if missed or errors > options.plan.errors else Code.GOOD
         if generators[0] < generators[1] or busiest > BUSY:
             code = Code.VOID
-        if missed or errors > options.plan.errors:
-            code = Code.SLOW
-        if not verdict.clean or held_lost or not verdict.counts.acked:
+        if not verdict.clean or held_lost or (generators[0] == generators[1] and not verdict.counts.acked):
             code = Code.UNTRUE
-        return cls(code, verdict, seconds, missed, errors, busiest, generators, held, held_lost)
+        return cls(code, verdict, seconds, missed, errors, busiest, waited, generators, held, held_lost)
 
 
 def figure(stats: RequestStats, bound: Bound) -> float | None:
@@ -134,6 +134,7 @@ def say_outcome(options: Options, outcome: Outcome, stats: RequestStats) -> None
     )
     _say("messages.read", counts.read, "messages", devices=verdict.devices)
     _say("generator.share", f"{outcome.busiest:.2f}", "cores", generators=outcome.generators[1])
+    _say("generator.waited", f"{outcome.waited:.2f}", "share")
     _say("calls.failed", f"{outcome.errors:.4f}", "share", at_most=options.plan.errors)
     _say("positions.lost", counts.holes, "sockets", recovered="by_resuming", held=outcome.held_lost)
     for error in sorted(stats.errors.values(), key=lambda one: -one.occurrences)[:10]:
@@ -144,6 +145,8 @@ def say_outcome(options: Options, outcome: Outcome, stats: RequestStats) -> None
         print(f"  missed: {missed}")
     if outcome.generators[0] < outcome.generators[1]:
         print(f"  only {outcome.generators[0]} of {outcome.generators[1]} generators reported")
+    if outcome.waited > WAITED:
+        print("  generators waited for a core that others used: the times above are not the server's alone")
     if outcome.busiest > BUSY:
         print(f"  a generator was above {BUSY:.0%} of its core: add workers (--processes), or --hold more and act less")
     _say(

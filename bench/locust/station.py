@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
+from collections import defaultdict, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import msgspec
+from gevent.queue import Queue
 from locust.env import Environment
 
 from bench.locust.cast import Actor, Cast, Role, read_actors
@@ -30,6 +31,7 @@ __all__ = ["Options", "Part", "Player", "Station", "options_of", "station_of"]
 HOME: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 PEOPLE_BITS: Final = 16
 PHOTOGRAPHS: Final = 4
+PLACE_S: Final = 20.0
 PLACE: Final = "fairwire_station"
 
 
@@ -60,11 +62,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Which generator of how many this is, in which run."""
+    """Which generator this is, in which run."""
 
     run: int
     index: int
-    of: int
 
 
 class Player(Protocol):
@@ -83,14 +84,15 @@ class Player(Protocol):
 class Station:
     """One generator in one run."""
 
-    def __init__(self, environment: Environment, options: Options, part: Part) -> None:
+    def __init__(self, environment: Environment, options: Options, part: Part, ask: Callable[[Role], None]) -> None:
+        """`ask` has the conductor `give` a place of that role."""
         self.options = options
         self.part = part
         self.address = Address.of(options.host)
         self.habits = Habits(options.speed, options.plan.factors)
         self.ledger = Ledger()
         self.fanout = Fanout()
-        self.share = 0.0
+        self.share = self.waited = 0.0
         self.quiet = False
         """Nobody starts anything any more."""
         self.players: set[Player] = set()
@@ -98,24 +100,32 @@ class Station:
         self.photographs = [photograph(self.chance) for _ in range(PHOTOGRAPHS)]
         actors = read_actors(Path(options.accounts))
         self.cast = Cast.of(actors, options.people, options.hold)
-        roles: tuple[Role, ...] = ("buyer", "team", "organiser")
-        self._free: dict[Role, deque[Actor]] = {
-            role: deque(self.cast.part(role, part.index, part.of)) for role in roles
-        }
+        self._ask = ask
+        self._free: dict[Role, deque[Actor]] = defaultdict(deque)
+        self._given: dict[Role, Queue] = defaultdict(Queue)
         self._environment = environment
         self._clients = 0
         self._dropped = 0
-        self._cpu = (time.process_time(), time.monotonic())
+        self._spent = (time.process_time(), _waited(), time.monotonic())
         self._ahead_ms: float | None = None
 
     def enter(self, role: Role) -> tuple[Actor, int, Device] | None:
         """An account to play, the client's number in the run, and its page of the ledger; None when all are taken."""
-        if not self._free[role]:
-            return None
-        actor = self._free[role].popleft()
+        if self._free[role]:
+            actor = self._free[role].popleft()
+        else:
+            self._ask(role)
+            place = self._given[role].get(timeout=PLACE_S)
+            if place is None:
+                return None
+            actor = self.cast.of_role(role)[place]
         self._clients += 1
         client = self.part.index << PEOPLE_BITS | self._clients
         return actor, client, self.ledger.device(f"load-{self.part.run:x}-{client:x}", buyer=role == "buyer")
+
+    def give(self, role: Role, place: int | None) -> None:
+        """The conductor's answer; None: all places are taken."""
+        self._given[role].put(place)
 
     def leave(self, role: Role, actor: Actor) -> None:
         """Somebody else may play it."""
@@ -139,8 +149,9 @@ class Station:
     def fall_quiet(self) -> None:
         """From here on nobody starts anything. What the generator has used of a core until now is its share of the run."""
         if not self.quiet:
-            cpu, at = self._cpu
-            self.share = (time.process_time() - cpu) / max(0.001, time.monotonic() - at)
+            cpu, waited, at = self._spent
+            seconds = max(0.001, time.monotonic() - at)
+            self.share, self.waited = (time.process_time() - cpu) / seconds, (_waited() - waited) / seconds
             self.quiet = True
 
     def planted(self, mine: bool) -> bool:
@@ -160,6 +171,14 @@ class Station:
         for player in cut:
             player.cut()
         return len(cut)
+
+
+def _waited() -> float:
+    """Seconds for which this thread had work and no core (Linux)."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 def options_of(environment: Environment) -> Options:
