@@ -16,7 +16,7 @@ LOCK = $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-idle bench-commit bench-search bench-peak lock upgrade clean
+.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-plots bench-peak lock upgrade clean
 
 help: ## show this list
 	@printf '\n  \033[1mFairwire\033[0m: the live wire of an online trade fair\n\n'
@@ -59,14 +59,25 @@ soak: $(VENV)/.dev.stamp ## the long tests, which also assert times
 teeth: $(VENV)/.dev.stamp ## plant each known fault in a copy and demand that its tests turn red
 	@$(PY) -m tests.teeth
 
-bench-fanout: $(VENV)/.dev.stamp ## one announcement to 1,000 sockets, beside a bare uvloop server
-	@$(PY) -m bench.fanout
-bench-idle: $(VENV)/.dev.stamp ## server memory per idle socket, at 5,000
-	@$(PY) -m bench.idle
-bench-commit: $(VENV)/.dev.stamp ## messages accepted per second, beside a bare asyncpg loop
-	@$(PY) -m bench.commit
+bench-fanout: $(VENV)/.dev.stamp ## one announcement to 1,000 and 10,000 sockets, beside bare loops that only write
+	@$(PY) -m bench.fanout --json bench/figures/fanout.json $(BENCH)
+bench-announce: $(VENV)/.dev.stamp ## an announcement to 15,000 sockets while people chat
+	@$(PY) -m bench.announce --json bench/figures/announce.json $(BENCH)
+bench-commit: $(VENV)/.dev.stamp ## messages accepted per second, beside bare asyncpg loops
+	@$(PY) -m bench.commit --json bench/figures/commit.json $(BENCH)
+bench-idle: $(VENV)/.dev.stamp ## memory and processor time of 15,000 sockets that wait
+	@$(PY) -m bench.idle --json bench/figures/idle.json $(BENCH)
+bench-connect: $(VENV)/.dev.stamp ## sockets that become live per second, with 50 and with 300 contacts
+	@$(PY) -m bench.connect --json bench/figures/connect.json $(BENCH)
+bench-resume: $(VENV)/.dev.stamp ## 5,000 sockets cut at once, each back with 20 events
+	@$(PY) -m bench.resume --json bench/figures/resume.json $(BENCH)
+bench-presence: $(VENV)/.dev.stamp ## 1,000 changes a second among 15,000 accounts, 50 on screen each
+	@$(PY) -m bench.presence --json bench/figures/presence.json $(BENCH)
 bench-search: $(VENV)/.dev.stamp ## search, recent list and snapshot over 1,000,000 messages
-	@$(PY) -m bench.search
+	@$(PY) -m bench.search --json bench/figures/search.json $(BENCH)
+bench-plots: $(VENV)/.dev.stamp ## draw what the benches measured last, and fill the tables of RESULTS.md
+	@$(PY) -m bench.plots
+	@$(PY) -m bench.tables
 bench-peak: $(VENV)/.dev.stamp ## a load run: 200 people of a fair at its busiest for a minute, on a server of its own
 	@$(PY) -m bench.locust --embedded 100x1000 --active 200 --seconds 60 --speed 4 --shape peak_hour --rise 10 --hold 500
 

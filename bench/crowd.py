@@ -27,7 +27,7 @@ __all__ = ["Crowd", "Member", "hello"]
 
 BUFFER: Final = 65_536
 WITNESS: Final = 100
-PATIENCE_S: Final = 120.0
+PATIENCE_S: Final = 600.0
 NEAR: Final = 1024
 """`live` and `bye` are looked for in so many bytes at the end of what came."""
 LIVE: Final = b"\x83\xa1t\xa4live\xa3pos"

@@ -118,6 +118,7 @@ def tell(report: Report, mine: list[Sample], bare: list[Sample], sockets: int) -
         beside="20_watched_each_and_PostgreSQL_on_the_other_core",
     )
     report.generator("idle.generator", max(one.generator for one in mine))
+    report.say("idle.cpu.each", median(one.cpu_percent for one in mine) / 100 / (sockets + WARM) * 1e6, "us/s")
     report.bound("idle.cpu", [one.cpu_percent for one in mine], "%", BOUND_CPU, sockets=sockets)
     kib = [one.kib for one in mine]
     report.pairs("idle.memory.beside_bare", "KiB", kib, [one.kib for one in bare], "bare_aiohttp", sockets=sockets)

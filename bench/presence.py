@@ -174,6 +174,7 @@ async def bench(chosen: Options) -> int:
     report.say("presence.seen", median(one.states for one in samples), "states/s")
     report.say("presence.frames", median(one.frames for one in samples), "frames/s")
     percent = [one.percent for one in samples]
+    report.say("presence.each", median(one.percent / 100 / one.changes for one in samples) * 1e6, "us/change")
     report.pairs("presence.beside_bare", "%", percent, [one.bare_percent for one in samples], "bare_write_same_frames")
     report.bound("presence", percent, "%", BOUND, accounts=accounts, on_screen=ON_SCREEN)
     return report.headline()

@@ -51,7 +51,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Of each pair, or the only one."""
         if self.references:
             return tuple(one / other for one, other in zip(self.values, self.references, strict=True))
-        if self.ratio is not None and self.values:
+        if self.ratio is not None and self.values and self.value:
             return tuple(value * self.ratio / self.value for value in self.values)
         return () if self.ratio is None else (self.ratio,)
 

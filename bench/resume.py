@@ -86,11 +86,10 @@ async def storm(
         if load is not None:
             await load.end()
     turned_away = sum(member.turned_away for member in members)
-    latencies = [] if load is None else load.latencies
-    sample = Sample(took, turned_away, used.server, used.database, used.generator, p99_ms(latencies), calm)
+    noticed = 0.0 if load is None else p99_ms(load.latencies)
     if load is not None:
         load.latencies.clear()
-    return sample
+    return Sample(took, turned_away, used.server, used.database, used.generator, noticed, calm)
 
 
 async def resuming(dsn: str, buyers: Sequence[Person]) -> list[Member]:
