@@ -35,6 +35,10 @@ class Work:
         for callback in self._after:
             callback()
 
+    def over(self) -> None:
+        """Let go of the callbacks: they know the work, and a ring of a whole batch is dear to find as garbage."""
+        self._after.clear()
+
 
 class Works:
     """Opens units of work and reads on one database by one clock."""
@@ -48,8 +52,15 @@ class Works:
         """BEGIN … COMMIT, then the callbacks; an exception in the body rolls back and nothing is announced."""
         async with self.database.transaction() as connection:
             work = Work(connection, self.clock.now())
-            yield work
-        work.committed()
+            try:
+                yield work
+            except BaseException:
+                work.over()
+                raise
+        try:
+            work.committed()
+        finally:
+            work.over()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Work]:
