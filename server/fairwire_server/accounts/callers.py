@@ -10,7 +10,7 @@ import msgspec
 
 from fairwire_protocol.errors import Refused
 from fairwire_server.accounts.rules import Caller, Scope, effective_table
-from fairwire_server.accounts.store import AccountStore, CallerRow
+from fairwire_server.accounts.store import AccountRow, AccountStore, CallerRow
 from fairwire_server.database.work import Work
 
 __all__ = ["Callers", "SessionOver", "capabilities_of"]
@@ -41,6 +41,14 @@ class Callers:
         if row is None:
             raise Refused("unauthenticated")
         return _caller(row, work.now)
+
+    async def signed_in(self, work: Work, session: UUID) -> tuple[Caller, AccountRow]:
+        """The caller of a session with its whole account."""
+        found = await self._store.signed_in(work.connection, session)
+        if found is None:
+            raise Refused("unauthenticated")
+        row, account = found
+        return _caller(row, work.now), account
 
     async def recheck(self, work: Work, caller: Caller) -> Caller:
         """The same caller, read again inside the transaction of the command it sent (A6)."""

@@ -9,6 +9,14 @@ JOIN fair f ON f.id = a.fair_id
 LEFT JOIN buyer b ON b.account_id = a.id
 WHERE s.id = $1;
 
+-- name: signed_in
+-- As caller, with the whole account: what a socket's welcome needs, in one answer.
+SELECT a.*, x.silenced_until, s.id AS session_id, s.device_id, s.expires_at, s.revoked_at
+FROM session s
+JOIN account x ON x.id = s.account_id
+JOIN account_full a ON a.id = s.account_id
+WHERE s.id = $1;
+
 -- name: claim_command
 -- Takes the cid for this transaction; a concurrent command of the same cid waits here for its end (W7).
 INSERT INTO command_result (account_id, cid, operation, fingerprint, created_at)

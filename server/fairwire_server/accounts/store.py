@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import asyncpg
@@ -112,6 +112,10 @@ class Installation:
     demo: bool
 
 
+_CALLER: Final = tuple(field.name for field in fields(CallerRow))
+_ACCOUNT: Final = tuple(field.name for field in fields(AccountRow))
+
+
 class AccountStore:
     """Named queries over the tables of this capability."""
 
@@ -122,6 +126,16 @@ class AccountStore:
         """The account behind a session, or None."""
         row = await connection.fetchrow(self._sql["caller"], session)
         return None if row is None else CallerRow(**dict(row))
+
+    async def signed_in(self, connection: Connection, session: UUID) -> tuple[CallerRow, AccountRow] | None:
+        """`caller` and `account` of a session in one round trip, or None."""
+        row = await connection.fetchrow(self._sql["signed_in"], session)
+        if row is None:
+            return None
+        values = dict(row)
+        caller = {name: values[name] for name in _CALLER}
+        caller["complete"] = values["complete"] is not False  # who is no buyer has no profile to complete
+        return CallerRow(**caller), AccountRow(**{name: values[name] for name in _ACCOUNT})
 
     async def claim_command(
         self, connection: Connection, account: UUID, cid: UUID, operation: str, fingerprint: bytes, now: datetime

@@ -15,7 +15,6 @@ from typing import Final
 
 from fairwire_protocol.codec import Codec
 from fairwire_protocol.depth import DEPTH_MAX
-from fairwire_protocol.errors import Refused
 from fairwire_protocol.frames import BeatPlan
 from fairwire_protocol.models import Limits as WireLimits
 from fairwire_server import __version__
@@ -73,10 +72,7 @@ class Node:
         """Who opens a socket with this token (W1)."""
         facts = self.ground.tokens.verify(token, self.clock.now())
         async with self.works.read() as work:
-            caller = await self.ground.callers.find(work, facts.session)
-            row = await self.ground.store.account(work.connection, caller.account)
-        if row is None:
-            raise Refused("unauthenticated")
+            caller, row = await self.ground.callers.signed_in(work, facts.session)
         return Authenticated(caller, own_account(row), milliseconds(facts.expires_at))
 
     def make_socket(

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fairwire_protocol.codec import JSON
+from msgspec import Raw
+
+from fairwire_protocol.codec import Codec
 from fairwire_protocol.errors import Close, FairwireError
 from fairwire_protocol.frames import Live, Resume, Resumed, Snapshot, Stream, Void
 from fairwire_protocol.models import Position
@@ -82,7 +84,7 @@ class Sync:
         for entry in state.entries:
             if entry.received < entry.last_seq and entry.readable_to is None:
                 socket.expect_receipt(state.account.pos, Receivable(entry.conversation, entry.last_seq, None))
-        parts = _parts(state)
+        parts = _parts(state, socket.codec)
         for number, part in enumerate(parts):
             socket.send(Snapshot(part=number, last=number == len(parts) - 1, **part))
             await socket.drained()
@@ -145,20 +147,21 @@ def _push_item(socket: Socket, stream: Stream, item: Item) -> None:
     socket.push(websocket_frame(frame, binary=codec.binary))
 
 
-def _parts(state: FirstState) -> list[dict[str, Any]]:
-    """The state in pieces that encode to at most about 64 KiB each (W5)."""
+def _parts(state: FirstState, codec: Codec) -> list[dict[str, Any]]:
+    """The state in pieces of at most about 64 KiB each (W5); entries and messages are encoded here, once, and spliced in."""
     parts: list[dict[str, Any]] = [{"account": state.me, "starred": state.starred, "offers": state.offers}]
+    encode = codec.encode
     pieces: tuple[tuple[str, Sequence[object]], ...] = (("entries", state.entries), ("messages", state.messages))
     for name, values in pieces:
-        piece: list[object] = []
+        piece: list[Raw] = []
         size = 0
         for value in values:
-            weight = len(JSON.encode(value))  # the longer of the two codecs
-            if piece and size + weight > PART_BYTES:
+            encoded = encode(value)
+            if piece and size + len(encoded) > PART_BYTES:
                 parts.append({name: tuple(piece)})
                 piece, size = [], 0
-            piece.append(value)
-            size += weight
+            piece.append(Raw(encoded))
+            size += len(encoded)
         if piece:
             parts.append({name: tuple(piece)})
     return parts
