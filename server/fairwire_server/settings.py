@@ -113,7 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     resume_window_hours: Annotated[float, _doc("Hours that events can be resumed (W6).", 0)] = 24.0
     resume_max_events: Annotated[int, _doc("Events resumed at most; more means a snapshot (W6).", 0)] = 1000
     devices_max: Annotated[int, _doc("Devices of an account online at once (W15).", 1)] = 10
-    subscriptions_max: Annotated[int, _doc("Presence subscriptions of a socket (W10).", 1)] = 50
+    subscriptions_max: Annotated[int, _doc("Presence subscriptions of a socket (W10).", 1, 50)] = 50
     in_flight_max: Annotated[int, _doc("Requests of a socket in work at once (W8).", 1)] = 8
 
     # rates

@@ -49,6 +49,27 @@ async def test_at_most_fifty_subjects_are_watched_w10(timed: Running) -> None:
             assert await buyer.refused(op, subjects=[subject] * 51) == "invalid"
 
 
+async def test_the_limit_of_subjects_is_the_one_that_welcome_tells_w10_w15(database_url: str, tmp_path: Path) -> None:
+    async with (
+        running_node(database_url, tmp_path, subscriptions_max=2) as running,
+        peer(running.url, running.ground["buyer"].token) as buyer,
+    ):
+        (welcome,) = [frame for frame in buyer.heard if frame["t"] == "welcome"]
+        assert welcome["limits"]["subscriptions"] == 2
+        await buyer.ok("presence.watch", subjects=[exhibitor(running, "acme")] * 2)
+        assert await buyer.refused("presence.watch", subjects=[exhibitor(running, "acme")] * 3) == "invalid"
+
+
+async def test_in_a_blocked_chat_nobody_sees_typing_c16_c18(timed: Running) -> None:
+    ground = timed.ground
+    async with peer(timed.url, ground["buyer"].token) as buyer, peer(timed.url, ground["main"].token) as main:
+        conversation = await chat(timed, buyer)
+        await buyer.ok("chat.block", conversation=conversation, blocked=True)
+        await buyer.ok("chat.typing", conversation=conversation)
+        await fence(buyer, main)
+        assert not ephemera(main)
+
+
 async def test_watchers_are_told_of_changes_and_only_they_c17_w10(timed: Running, clock: ManualClock) -> None:
     ground = timed.ground
     async with peer(timed.url, ground["buyer"].token) as buyer, peer(timed.url, ground["buyer2"].token) as other:

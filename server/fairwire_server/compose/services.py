@@ -156,6 +156,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
         metrics,
         lambda caller, subjects: contacts.watchable(caller, subjects),
         grace_s=settings.presence_grace_s,
+        subscriptions_max=settings.subscriptions_max,
     )
     hub = Hub(sync, presences, works.clock, metrics, devices_max=settings.devices_max)
     relay = Relay(hub, works.clock, uuid7(), grace_s=settings.presence_grace_s)

@@ -26,8 +26,8 @@ SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND starred_at IS
 
 -- name: views_of
 -- What decides whether accounts may see and mark conversations (C9, K3), pair by pair.
-SELECT n.account_id AS viewer, c.id, c.fair_id, c.exhibitor_id, c.buyer_id, c.holder_id, c.last_seq, p.account_id IS NOT NULL AS participates,
-       p.readable_to, p.last_pos, k.pinned_at, k.starred_at,
+SELECT n.account_id AS viewer, c.id, c.fair_id, c.exhibitor_id, c.buyer_id, c.holder_id, c.last_seq,
+       c.blocked_by_buyer OR c.blocked_by_team AS blocked, p.account_id IS NOT NULL AS participates, p.readable_to, p.last_pos, k.pinned_at, k.starred_at,
        EXISTS (SELECT 1 FROM customer b WHERE b.exhibitor_id = c.exhibitor_id AND b.buyer_id = c.buyer_id) AS in_base
 FROM unnest($1::uuid[], $2::uuid[]) AS n (account_id, conversation_id)
 JOIN conversation c ON c.id = n.conversation_id

@@ -30,6 +30,8 @@ class Sight:
     pinned_at: datetime | None
     starred_at: datetime | None
     in_base: bool
+    blocked: bool = False
+    """By either side (C18)."""
 
 
 def check_visible(caller: Caller, sight: Sight | None) -> Sight:

@@ -140,6 +140,7 @@ def _sight(row: asyncpg.Record) -> Sight:
         buyer=row["buyer_id"],
         holder=row["holder_id"],
         last_seq=row["last_seq"],
+        blocked=row["blocked"],
         participates=row["participates"],
         readable_to=row["readable_to"],
         last_pos=row["last_pos"],

@@ -38,16 +38,19 @@ class Ephemera:
         hub.on_transfer = self._forget
 
     async def typing(self, caller: Caller, _: Context, request: ShowTyping) -> Empty:
-        """The buyer's typing is shown to the holder, the holder's to the buyer — as the exhibitor's, without a name."""
+        """The buyer's typing is shown to the holder, the holder's to the buyer — as the exhibitor's, without a name. In a blocked
+        chat nothing can follow it, and nobody sees it (C18)."""
         sight = await self._sight(caller, request.conversation)
+        if caller.account not in (sight.buyer, sight.holder):
+            raise Refused("not_holder")
+        if sight.blocked:
+            return Empty()
         if caller.account == sight.buyer:
             frame = Typing(conversation=sight.conversation, account=caller.account, for_ms=EPHEMERAL_MS)
             self._show(sight.holder, frame)
-        elif caller.account == sight.holder:
+        else:
             frame = Typing(conversation=sight.conversation, account=None, for_ms=EPHEMERAL_MS)
             self._show(sight.buyer, frame)
-        else:
-            raise Refused("not_holder")
         return Empty()
 
     async def looking(self, caller: Caller, _: Context, request: ShowTyping) -> Empty:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from fairwire_protocol.errors import Refused
 from fairwire_protocol.frames import PresenceChanged
 from fairwire_protocol.models import Presence, PresenceState, Subject
 from fairwire_protocol.operations import Empty, contacts
@@ -44,11 +45,14 @@ class _Leaving(NamedTuple):
 class Presences:
     """What every account here shows, and who watches it. `run` tells the watchers."""
 
-    def __init__(self, clock: Clock, metrics: Metrics, watchable: Watchable, *, grace_s: float) -> None:
+    def __init__(
+        self, clock: Clock, metrics: Metrics, watchable: Watchable, *, grace_s: float, subscriptions_max: int
+    ) -> None:
         self._clock = clock
         self._metrics = metrics
         self._watchable = watchable
         self._grace_s = grace_s
+        self._subscriptions_max = subscriptions_max
         self._sockets: dict[UUID, dict[int, Socket]] = {}
         self._leaving: dict[UUID, _Leaving] = {}
         self._receiving: dict[UUID, set[UUID]] = defaultdict(set)
@@ -155,8 +159,7 @@ class Presences:
 
     async def watch(self, caller: Caller, context: Context, request: contacts.Watch) -> contacts.PresenceReply:
         """Replace what the socket watches; answers with the states now."""
-        wanted = {_key(subject) for subject in request.subjects}
-        allowed = await self._watchable(caller, wanted)
+        allowed = await self._watchable(caller, self._wanted(request))
         socket = self._socket(caller, context)
         if socket is not None:
             self._watch(socket, frozenset(allowed))
@@ -164,7 +167,12 @@ class Presences:
 
     async def query(self, caller: Caller, _: Context, request: contacts.Watch) -> contacts.PresenceReply:
         """The states now."""
-        return self._reply(await self._watchable(caller, {_key(subject) for subject in request.subjects}))
+        return self._reply(await self._watchable(caller, self._wanted(request)))
+
+    def _wanted(self, request: contacts.Watch) -> set[Key]:
+        if len(request.subjects) > self._subscriptions_max:
+            raise Refused("invalid", f"At most {self._subscriptions_max} subjects at once.", field="subjects")
+        return {_key(subject) for subject in request.subjects}
 
     async def set_state(self, caller: Caller, context: Context, request: contacts.SetPresence) -> Empty:
         """What this device shows."""
