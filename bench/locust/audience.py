@@ -28,6 +28,8 @@ class Audience:
 
     def __init__(self, options: Options, fanout: Fanout, stats: RequestStats) -> None:
         self.live = self.lost = 0
+        self.closed: dict[str, int] = {}
+        """How often a held socket was closed, by the close code or the error."""
         self.share = 0.0
         """The most that the holder has used of a core in any ten seconds, which are a fraction of a rise."""
         self._shares: deque[float] = deque(maxlen=10)
@@ -65,6 +67,7 @@ class Audience:
         for line in self._process.stdout:
             report = decode(line)
             self.live, self.lost = report.live or self.live, report.lost
+            self.closed = report.closed
             self._shares.append(report.share)
             if len(self._shares) == self._shares.maxlen:
                 self.share = max(self.share, sum(self._shares) / len(self._shares))

@@ -164,6 +164,7 @@ class Conductor:
             generators=(len(self._closings), len(self._parts)), busiest=max([*shares, together]),
             waited=max((closing.waited for closing in self._closings.values()), default=0.0),
             held_lost=held.lost if held is not None else 0, held=held.live if held is not None else 0,
+            closed=held.closed if held is not None else {},
         )  # fmt: skip
 
     def _ask(self, name: str, answered: Callable[[], bool]) -> None:

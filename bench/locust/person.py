@@ -186,9 +186,12 @@ class Person(FastHttpUser):
             sent = self._timed("chat", SENT, SEND, request, cid, ("not_holder", "blocked"))
         except Unanswered:
             counts.unknown += 1
-        except FairwireError:
-            counts.refused += 1
-            self.device.refused.add(count)
+        except FairwireError as refusal:
+            if refusal.final:
+                counts.refused += 1
+                self.device.refused.add(count)
+            else:
+                counts.unknown += 1
         else:
             station.ledger.acked(chat.id, sent.seq)
 
@@ -206,7 +209,9 @@ class Person(FastHttpUser):
         try:
             return self._repeat(operation, request, cid, began + PATIENCE_S)
         except FairwireError as refusal:
-            error = None if refusal.code in may_fail else refusal
+            # Put off while all fall quiet: people go and do not come back to it.
+            put_off = self.station.quiet and not refusal.final
+            error = None if refusal.code in may_fail or put_off else refusal
             raise
         except Unanswered as silence:
             error = silence
@@ -230,7 +235,7 @@ class Person(FastHttpUser):
                 return MSGPACK.decode(answer.result, operation.reply)
             if isinstance(answer, f.Error):
                 error = reopen(answer.code, answer.message, retry_after_ms=answer.retry_after_ms)
-                if error.retry_after_ms is None or self.station.quiet:
+                if error.retry_after_ms is None or (self.station.quiet and operation is not SEND):
                     raise error
                 self.station.note("again", f"{operation.name}: {error.code}", 0)
                 gevent.sleep(error.retry_after_ms / 1000)

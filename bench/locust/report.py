@@ -62,11 +62,12 @@ class Outcome:
     generators: tuple[int, int]
     held: int
     held_lost: int
+    closed: dict[str, int]
 
     @classmethod
     def of(
         cls, options: Options, verdict: Verdict, stats: RequestStats, seconds: float, *, generators: tuple[int, int],
-        busiest: float, waited: float, held: int, held_lost: int,
+        busiest: float, waited: float, held: int, held_lost: int, closed: dict[str, int],
     ) -> Outcome:  # fmt: skip
         """From everything that was counted."""
         missed = tuple(
@@ -81,7 +82,7 @@ class Outcome:
             code = Code.VOID
         if not verdict.clean or held_lost or (generators[0] == generators[1] and not verdict.counts.acked):
             code = Code.UNTRUE
-        return cls(code, verdict, seconds, missed, errors, busiest, waited, generators, held, held_lost)
+        return cls(code, verdict, seconds, missed, errors, busiest, waited, generators, held, held_lost, closed)
 
 
 def figure(stats: RequestStats, bound: Bound) -> float | None:
@@ -137,6 +138,8 @@ def say_outcome(options: Options, outcome: Outcome, stats: RequestStats) -> None
     _say("generator.waited", f"{outcome.waited:.2f}", "share")
     _say("calls.failed", f"{outcome.errors:.4f}", "share", at_most=options.plan.errors)
     _say("positions.lost", counts.holes, "sockets", recovered="by_resuming", held=outcome.held_lost)
+    if outcome.held:
+        _say("held.closed", sum(outcome.closed.values()), "sockets", **outcome.closed)
     for error in sorted(stats.errors.values(), key=lambda one: -one.occurrences)[:10]:
         print(f"  failed {error.occurrences} times: {error.method} {error.name}: {error.error}")
     for where in verdict.where:
