@@ -59,8 +59,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
         factors={"buyer.browse": 3, "buyer.card": 3, "buyer.open": 3, "buyer.leave": 0},
     ),
     "peak_hour": Shape(
-        "The busiest hour: everybody is here and talks; an announcement every 20 s.",
-        users=1000, seconds=600, rise=30, bounds=TALK, factors={"organiser.announce": 3},
+        "The busiest hour: everybody is here and talks twice as much; an announcement every 20 s.",
+        users=1000, seconds=600, rise=30, bounds=TALK, factors={"organiser.announce": 3, "buyer.open": 2, "buyer.write": 2},
     ),
     "reconnect_storm": Shape(
         "Every 30 s all sockets are cut at once; all resume while the others go on.",
