@@ -14,7 +14,7 @@ from tests.cluster.test_two_nodes import seqs, state_at
 from tests.harness.peer import Peer, peer
 from tests.harness.proxy import FaultProxy, fault_proxy
 from tests.harness.until import until
-from tests.harness.valkey import Valkey
+from tests.harness.valkey import Valkey, valkey_cluster
 from tests.hub.wire import chat
 
 
@@ -116,6 +116,19 @@ async def test_a_new_epoch_while_the_bus_is_gone_is_noticed_w6(own: Pair) -> Non
         await until(lambda: not own.one.node.bus.connected)
         await main.ok("team.update", account=str(ground["sales"].id), kind="exhibit")
         assert await sales.closed() == 4003
+
+
+async def test_two_nodes_talk_over_a_valkey_cluster_of_three(database_url: str, tmp_path: Path) -> None:
+    async with (
+        valkey_cluster() as servers,
+        two_nodes(database_url, tmp_path, (servers[0].url, servers[1].url)) as (one, two),
+        talking(Pair(one, two, servers[0])) as (buyer, main, conversation),
+    ):
+        assert one.node.bus.connected
+        assert two.node.bus.connected
+        await state_at(buyer, {"kind": "exhibitor", "id": str(one.ground.exhibitors["acme"])}, "online")
+        for _ in range(5):
+            await both_ways(buyer, main, conversation, 1.0)
 
 
 async def test_nodes_start_and_serve_while_the_bus_is_gone_w4(database_url: str, tmp_path: Path) -> None:

@@ -207,6 +207,20 @@ async def test_a_valkey_cluster_carries_it_by_sharded_channels(database: Databas
         assert [await two.bus.take("bucket", 60.0, 1), await one.bus.take("bucket", 60.0, 1) != 0] == [0, True]
 
 
+async def test_a_channel_that_moves_to_another_shard_is_followed(database: Database) -> None:
+    async with valkey_cluster() as servers, ends(database, servers[0].url) as open_:
+        one, two = await open_(), await open_(servers[1].url)
+        key = UUID(int=0)  # told on the first channel
+        slot = int(await servers[0].command("CLUSTER", "KEYSLOT", channel_names("contract")[0].decode()))
+        home = slot * 3 // 16384
+        target = await servers[(home + 1) % 3].command("CLUSTER", "MYID")
+        for number in range(3):  # its new owner first, then the others
+            await servers[(home + 1 + number) % 3].command("CLUSTER", "SETSLOT", slot, "NODE", target.decode())
+        await until(lambda: one.connections > 1 and two.connections > 1 and one.bus.connected and two.bus.connected)
+        one.bus.tell(key, b"moved")
+        await until(lambda: two.messages == [b"moved"])
+
+
 @pytest.mark.parametrize("url", ["http://host", "redis://", "unix://", "redis"])
 def test_a_wrong_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="Expected"):

@@ -101,9 +101,9 @@ class Presences:
     def _tell_moved(self) -> None:
         moved, self._moved = self._moved, {}
         if self.on_change is not None:
-            self.on_change([self._here(caller) for caller in moved.values()])
+            self.on_change([self.here(caller) for caller in moved.values()])
 
-    def _here(self, caller: Caller) -> Here:
+    def here(self, caller: Caller) -> Here:
         """An account as this node shows it to others."""
         sockets = self._sockets.get(caller.account, {}).values()
         return Here(
@@ -116,10 +116,10 @@ class Presences:
             devices=tuple(socket.device for socket in sockets if socket.closing is None),
         )
 
-    def all_here(self) -> list[Here]:
+    def callers_here(self) -> list[Caller]:
         """Everybody who is here or still counts as here."""
         callers = [next(iter(sockets.values())).caller for sockets in self._sockets.values()]
-        return [self._here(caller) for caller in (*callers, *(one.caller for one in self._leaving.values()))]
+        return [*callers, *(one.caller for one in self._leaving.values())]
 
     def _touch(self, account: UUID, exhibitor: UUID | None) -> None:
         self._changed.add(("account", account))

@@ -20,6 +20,7 @@ from fairwire_protocol.errors import Close
 from fairwire_protocol.events import MessagePosted
 from fairwire_protocol.frames import ServerFrame
 from fairwire_protocol.models import Side
+from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import Clock, milliseconds
 from fairwire_server.hub import peers
 from fairwire_server.hub.hub import Hub
@@ -79,7 +80,7 @@ class Relay:
         self._grace_s = grace_s
         self._number = 0
         self._since: dict[int, int] = {}
-        self._answering: asyncio.TimerHandle | None = None
+        self._answering: asyncio.Handle | None = None
         self._handlers: dict[type[peers.Message], Callable[[Any], None]] = {
             peers.Happened: self._happened,
             peers.Shown: self._shown,
@@ -169,15 +170,23 @@ class Relay:
             self.tell(self.node, peers.encode(message), droppable=True)
 
     def _tell_everything(self) -> None:
+        """A page in each turn of the loop; what changes meanwhile is told in between, and each page is as of its turn."""
+        callers = self._presences.callers_here()
+        pages = [callers[at : at + PAGE] for at in range(0, len(callers), PAGE)] or [[]]
+        if self._answering is not None:
+            self._answering.cancel()
+        self._tell_page(pages, 0)
+
+    def _tell_page(self, pages: Sequence[Sequence[Caller]], page: int) -> None:
         self._answering = None
         if self.tell is None:
             return
-        accounts = self._presences.all_here()
-        pages = [accounts[at : at + PAGE] for at in range(0, len(accounts), PAGE)] or [[]]
-        for page, part in enumerate(pages):
-            self._number += 1
-            message = peers.Changes(self.node, self._number, tuple(part), page, len(pages))
-            self.tell(self.node, peers.encode(message), droppable=True)
+        self._number += 1
+        accounts = tuple(self._presences.here(caller) for caller in pages[page])
+        message = peers.Changes(self.node, self._number, accounts, page, len(pages))
+        self.tell(self.node, peers.encode(message), droppable=True)
+        if page + 1 < len(pages):
+            self._answering = asyncio.get_running_loop().call_soon(self._tell_page, pages, page + 1)
 
     def connected(self) -> None:
         """The others are reached (again): they learn who is here, and are asked who is there."""
