@@ -71,6 +71,16 @@ async def test_kill_9_of_nodes_and_of_the_bus_twenty_times_w6_w7(database_url: s
         await _killed(database_url, tmp_path, valkey, times=20, bus_too=True)
 
 
+async def test_a_second_server_without_redis_says_why_it_does_not_start(database_url: str, tmp_path: Path) -> None:
+    await seed(database_url, data_dir=tmp_path)
+    settings = {"database_url": database_url}
+    async with nodes(tmp_path, 1, **settings):
+        second = ServerProcess(tmp_path, **settings)
+        with pytest.raises(AssertionError, match="Another server already runs on this database"):
+            await second.start()
+        assert "Traceback" not in second.said, second.said
+
+
 class _Cluster:
     """The `cluster` command, and what it said."""
 

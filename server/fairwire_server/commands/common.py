@@ -13,6 +13,7 @@ import click
 import uvloop
 
 from fairwire_protocol.errors import FairwireError, Unavailable
+from fairwire_server.bus.bus import AnotherNodeError
 from fairwire_server.database.engine import EmbeddedEngine
 from fairwire_server.database.errors import DatabaseError
 from fairwire_server.database.migrate import migrate_database, pending_in
@@ -63,6 +64,18 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         raise click.ClickException(error.message) from error
     except asyncio.CancelledError:
         raise click.Abort from None
+    except ExceptionGroup as group:
+        refused = group.subgroup(AnotherNodeError)
+        if refused is None:
+            raise
+        raise click.ClickException(str(_first(refused))) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    """The innermost error of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 @asynccontextmanager

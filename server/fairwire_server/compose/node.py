@@ -24,6 +24,7 @@ from fairwire_server.accounts.store import AccountStore
 from fairwire_server.accounts.tokens import Tokens
 from fairwire_server.accounts.views import own_account
 from fairwire_server.bus.bus import Bus
+from fairwire_server.bus.notify import notify_reset
 from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.outbox import OutboxChannel
 from fairwire_server.channels.post import Post
@@ -216,7 +217,8 @@ async def _running(node: Node, *, worker: bool) -> AsyncIterator[None]:
         try:
             await claimed
             async with node.works.begin() as work:
-                await StreamStore().follow_lineage(work.connection)
+                if await StreamStore().follow_lineage(work.connection):
+                    await notify_reset(work.connection)  # to nodes that lived through the change of the database
             if not worker:
                 await services.image_worker.__aenter__()
             await services.files.prepare()
