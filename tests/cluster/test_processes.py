@@ -71,6 +71,25 @@ async def test_kill_9_of_nodes_and_of_the_bus_twenty_times_w6_w7(database_url: s
         await _killed(database_url, tmp_path, valkey, times=20, bus_too=True)
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+async def test_a_node_frozen_for_ten_seconds_loses_nothing_and_is_not_forgotten_w4(
+    database_url: str, tmp_path: Path
+) -> None:
+    ground = await seed(database_url, data_dir=tmp_path)
+    async with Valkey() as valkey:
+        settings = {"database_url": database_url, "redis_url": valkey.url}
+        async with nodes(tmp_path, 2, **settings) as servers, crew(servers[0].url, ground) as them:
+            async with them.talking():
+                servers[0].send(signal.SIGSTOP)
+                await asyncio.sleep(10)  # the fault itself lasts this long
+                servers[0].send(signal.SIGCONT)
+                await them.more(60)
+            report = them.report()
+            print(report)
+            report.assert_clean()
+
+
 async def test_a_second_server_without_redis_says_why_it_does_not_start(database_url: str, tmp_path: Path) -> None:
     await seed(database_url, data_dir=tmp_path)
     settings = {"database_url": database_url}

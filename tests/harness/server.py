@@ -74,6 +74,11 @@ class ServerProcess:
         await self._listening
         return code
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, and wait for nothing."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def stop(self) -> None:
         """Be gone, however."""
         if self._process is not None and self._process.returncode is None:
