@@ -8,7 +8,7 @@ beats. `idle.memory` is what the server's resident memory grew by, per socket. T
 server, with as many sockets that have said hello and know nobody.
 
 `idle.cpu` is what the server uses of its core while nothing happens but beats, at the interval of 25 s that is the default, over a
-whole interval. PostgreSQL has the generator's core.
+whole interval. PostgreSQL has the generator's core. A full run takes some ten minutes, most of them connecting.
 """
 
 from __future__ import annotations
@@ -86,7 +86,6 @@ async def bench(chosen: Options) -> int:
     report = Report(chosen)
     os.sched_setaffinity(0, {cores.load})
     sockets = chosen.chosen.sockets or chosen.few(SOCKETS, 2_000)
-    idle_s = chosen.few(int(BEAT_S), 8)
     mine: list[Sample] = []
     bare: list[Sample] = []
     async with AsyncExitStack() as stack:
@@ -95,12 +94,12 @@ async def bench(chosen: Options) -> int:
         homes = [one.exhibitor for one in cast["main"] if one.exhibitor is not None]
         watches = [watching("exhibitor", chance.sample(homes, WATCHED)) for _ in cast["buyer"]]
         hellos = [hello(one.token, "bench") for one in cast["buyer"]]
-        environment = fairwire(engine, folder, beat_interval_s=BEAT_S if not chosen.quick else 8.5, drain_s=0)
+        environment = fairwire(engine, folder, beat_interval_s=BEAT_S, drain_s=0)
         for number in range(chosen.pairs):
             progress(f"pair {number + 1} of {chosen.pairs}: ours")
             async with serving(cores, SERVE, "running at", folder, **environment) as served:
                 members = [Member(first, [watch]) for first, watch in zip(hellos, watches, strict=True)]
-                mine.append(per_socket(served, members, idle_s, Meter(served.pid, postmaster(folder))))
+                mine.append(per_socket(served, members, BEAT_S, Meter(served.pid, postmaster(folder))))
             progress(f"pair {number + 1} of {chosen.pairs}: bare aiohttp")
             async with serving(cores, ["-m", "bench.bare_idle"], "bare at", folder) as served:
                 bare.append(per_socket(served, [Member(first) for first in hellos], 1, Meter(served.pid)))

@@ -151,7 +151,7 @@ async def bench(chosen: Options) -> int:
         progress("the contacts")
         cast = await people(dsn, "storm", buyers=sockets, exhibitors=400)
         await contacts(dsn, cast["buyer"], cast["main"], each=1, open_chats=1, messages=MISSED, events=True)
-        environment = fairwire(engine, folder, beat_interval_s=3600, beat_answer_s=3500)
+        environment = fairwire(engine, folder, beat_interval_s=3600, beat_answer_s=3500, search_index=False)
         served = await stack.enter_async_context(serving(cores, SERVE, "running at", folder, **environment))
         reference = await stack.enter_async_context(serving(cores, ["-m", "bench.bare_idle"], "bare at", folder))
         load = await talking(served, dsn, "talk", TALKING, talk_of("plain"))
