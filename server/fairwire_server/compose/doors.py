@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,7 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
     settings = node.settings
     health = Health(node.clock, node.lag, lambda: _unready(node))
     url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    socket_door = _socket_door(node)
     policy = HttpPolicy(
         origins=allowed_origins(settings, settings.port),
         trusted_proxies=settings.trusted_proxies,
@@ -54,7 +55,7 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
         policy=policy,
         metrics=node.metrics,
         routes=[
-            _socket_door(node).route(),
+            socket_door.route(),
             *health_routes(health),
             *page_routes(
                 clock=node.clock,
@@ -64,10 +65,13 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
             ),
         ],
     )
-    async with (
-        listening(build_admin_app(health, node.metrics), settings.admin_host, settings.admin_port) as admin_port,
-        listening(app, settings.host, settings.port, reuse_port=settings.reuse_port) as port,
-    ):
+    async with AsyncExitStack() as stack:
+        admin = build_admin_app(health, node.metrics)
+        admin_port = await stack.enter_async_context(listening(admin, settings.admin_host, settings.admin_port))
+        stack.push_async_callback(socket_door.close)  # when nobody can come any more
+        port = await stack.enter_async_context(
+            listening(app, settings.host, settings.port, reuse_port=settings.reuse_port)
+        )
         yield Doors(port, admin_port, health, url)
 
 

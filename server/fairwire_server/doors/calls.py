@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -29,7 +30,7 @@ ABUSE_RETRY_MS: Final = 5000
 
 
 class Calls:
-    """Runs calls: a few at once, at most one that writes per conversation. `start` waits for a call's turn."""
+    """Runs calls: a few at once, at most one that writes per conversation."""
 
     __slots__ = ("_abuse", "_address", "_dispatch", "_in_flight", "_socket", "_tasks", "_writing")
 
@@ -42,13 +43,24 @@ class Calls:
         self._writing: dict[UUID, asyncio.Task[None]] = {}
         self._abuse = 0
 
-    async def start(self, call: frames.Call) -> None:
-        """Start a call, waiting first for its turn (W8): this wait is what pauses reading."""
+    def start(self, call: frames.Call) -> Coroutine[Any, Any, None] | None:
+        """Start a call. If it must wait for its turn (W8), answers what is to be awaited first; nothing is read meanwhile."""
+        conversation = _written_conversation(call, self._socket.codec)
+        free = conversation is None or conversation not in self._writing
+        if free and len(self._tasks) < self._in_flight and not self._socket.over_half():
+            self._begin(call, conversation)
+            return None
+        return self._start_later(call, conversation)
+
+    async def _start_later(self, call: frames.Call, conversation: UUID | None) -> None:
         self._socket.unread = True
         try:
-            conversation = await self._turn(call)
+            await self._turn(conversation)
         finally:
             self._socket.unread = False
+        self._begin(call, conversation)
+
+    def _begin(self, call: frames.Call, conversation: UUID | None) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -56,8 +68,8 @@ class Calls:
             self._writing[conversation] = task
             task.add_done_callback(lambda done: self._written(conversation, done))
 
-    async def _turn(self, call: frames.Call) -> UUID | None:
-        """Return once the call may run; the conversation it writes to, if it writes to one."""
+    async def _turn(self, conversation: UUID | None) -> None:
+        """Return once a call that writes to `conversation` may run."""
         while len(self._tasks) >= self._in_flight:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         while self._socket.over_half() and self._socket.closing is None:
@@ -65,10 +77,8 @@ class Calls:
                 await self._socket.drained()
             except TimeoutError:
                 self._socket.close(Close.TOO_SLOW, "answers are not read")
-        conversation = _written_conversation(call, self._socket.codec)
         if conversation is not None and (before := self._writing.get(conversation)) is not None:
             await asyncio.wait([before])
-        return conversation
 
     async def finished(self) -> None:
         """Return once every call has ended; their effects last, whoever hears the answers."""

@@ -1,23 +1,20 @@
-"""The WebSocket door: handshake, reading, and calls in flight (W1, W8, W12, W13).
+"""The WebSocket door: from the upgrade to the end of a connection, and calls in flight (W1, W8, W12, W13).
 
-Receiving goes through aiohttp, sending past it: the hub hands whole frames to the transport. A socket may have a few calls in
-flight, at most one that writes per conversation; beyond that it is simply not read, and TCP tells the client.
+A connection is an object that is told what arrives, not a task that waits for it: thousands of them are silent. Only what must wait
+— the hello's token, a call's turn, a refresh — runs as a task, and while it does the socket is not read, and TCP tells the client.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from fairwire_protocol import frames
 from fairwire_protocol.codec import CODECS, PROTOCOL, Codec
@@ -30,6 +27,9 @@ from fairwire_server.clock import Clock, milliseconds
 from fairwire_server.doors.calls import Calls, error_frame
 from fairwire_server.doors.dispatch import Dispatch
 from fairwire_server.doors.guard import ADDRESS
+from fairwire_server.doors.websocket import VERSION, accept_upgrade
+from fairwire_server.doors.wire import Wire, hand_over
+from fairwire_server.framing import websocket_frame
 from fairwire_server.observe import Metrics
 
 if TYPE_CHECKING:  # shells are strangers to each other; compose introduces them
@@ -40,9 +40,8 @@ if TYPE_CHECKING:  # shells are strangers to each other; compose introduces them
 __all__ = ["Authenticated", "SocketDoor", "SocketSettings"]
 
 CAPABILITIES: Final = ("snapshot", "resume", "presence")
-REASON_BYTES: Final = 120
-CLOSING_S: Final = 6.0
-"""A closing handshake takes 5 s at most (`hub/socket.py`)."""
+FINISH_S: Final = 5.0
+"""How long the door waits at its end for calls that are under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,65 +62,6 @@ class SocketSettings:
     beat: frames.BeatPlan
     first_frame_s: float
     build: str
-
-
-class _Link:
-    """The connection below a hub socket: aiohttp's transport, and aiohttp itself for the closing handshake.
-
-    Where the transport has nothing to send, bytes go straight to the operating system, past the loop's queue; what that does not
-    take at once, the transport sends when it can.
-    """
-
-    __slots__ = ("_aborted", "_ended", "_fd", "_pending", "_response", "_transport", "_writer", "paused")
-
-    def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
-        transport = request.transport
-        assert transport is not None
-        self._transport = transport
-        self._writer = request.writer
-        self._response = response
-        self._aborted = False
-        self._ended: asyncio.Future[None] | None = None  # most links end with nobody waiting for it
-        self._fd: int = transport.get_extra_info("socket").fileno()
-        self._pending = transport.get_write_buffer_size
-        # Once per frame and socket: it costs a single frame of Python.
-        self.paused: Callable[[], bool] = partial(attrgetter("writing_paused"), request.protocol)
-
-    def write(self, data: bytes) -> None:
-        transport = self._transport
-        # A transport that is closing has given its descriptor up, perhaps to another connection.
-        if not self._pending() and not transport.is_closing():
-            try:
-                sent = os.write(self._fd, data)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                transport.abort()
-                return
-            if sent == len(data):
-                return
-            data = data[sent:]
-        transport.write(data)
-
-    async def drained(self) -> None:
-        await self._writer.drain()
-
-    async def close(self, code: int, reason: str) -> None:
-        await self._response.close(code=code, message=_short(reason))
-
-    def abort(self) -> None:
-        self._transport.abort()
-        self._aborted = True
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
-
-    async def ended(self) -> None:
-        """Return once whoever closes this connection is through with it."""
-        if not self._aborted:
-            self._ended = asyncio.get_running_loop().create_future()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSING_S):
-                    await self._ended
 
 
 class SocketDoor:
@@ -149,131 +89,184 @@ class SocketDoor:
         self._metrics = metrics
         self._settings = settings
         self._numbers = count(1)
+        self._wires: set[Wire] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def route(self) -> web.RouteDef:
         """Where it stands."""
         return web.get("/v1/socket", self.handle)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """One connection from its handshake to its end."""
-        response = web.WebSocketResponse(
-            protocols=tuple(CODECS),
-            compress=False,
-            max_msg_size=self._settings.limits.frame_bytes + 1,  # aiohttp refuses a message of just this size
-            autoping=True,
-            timeout=3.0,
-        )
-        if not response.can_prepare(request):
-            raise web.HTTPBadRequest(text="This is a WebSocket address.")
-        await response.prepare(request)
-        codec = CODECS.get(response.ws_protocol or "")
+        """Upgrade a connection and hand it over to an object of its own; aiohttp has no part in it any more."""
+        headers = accept_upgrade(request.headers, CODECS)
+        if headers is None:
+            raise web.HTTPBadRequest(text=f"This is a WebSocket address (RFC 6455, version {VERSION}).")
+        answer = web.StreamResponse(status=101, headers=headers)
+        wire, first = await hand_over(request, answer, self._settings.limits.frame_bytes)
+        self._wires.add(wire)
+        codec = CODECS.get(headers.get("Sec-WebSocket-Protocol", ""))
+        connection = _Connection(self, wire, codec or CODECS[next(iter(CODECS))], request[ADDRESS])
+        wire.listener = connection
         if codec is None:
-            await response.close(code=Close.PROTOCOL_NOT_SPOKEN, message=b"offer a fairwire.v1 subprotocol")
-            return response
-        if self._hub.draining:
-            await response.close(code=Close.GOING_AWAY, message=b"draining")
-            return response
-        connection = _Connection(self, request, response, codec)
-        try:
-            await connection.run()
-        except ConnectionError:
-            pass  # gone while aiohttp answered its ping
-        finally:
-            await connection.end()
-        return response
+            self.spawn(wire.close(Close.PROTOCOL_NOT_SPOKEN, "offer a fairwire.v1 subprotocol"))
+        elif self._hub.draining:
+            self.spawn(wire.close(Close.GOING_AWAY, "draining"))
+        else:
+            connection.open()
+            if first:
+                wire.data_received(first)
+        return answer
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something for a connection; the door ends no earlier than it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def forget(self, wire: Wire) -> None:
+        """The connection is gone."""
+        self._wires.discard(wire)
+
+    async def close(self) -> None:
+        """Drop what is still connected; calls in flight have a few seconds, their effects last."""
+        for wire in list(self._wires):
+            wire.abort()
+        deadline = asyncio.get_running_loop().time() + FINISH_S
+        while (self._wires or self._tasks) and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            if self._tasks:
+                await asyncio.wait(set(self._tasks), timeout=min(left, 0.1))
+            else:
+                await asyncio.sleep(0)
+        for task in self._tasks:
+            task.cancel()
 
 
 class _Connection:
-    """One socket's reading side."""
+    """One connection. `_backlog` is there while something must wait: then nothing is read, and what has come waits in it."""
 
-    def __init__(self, door: SocketDoor, request: web.Request, response: web.WebSocketResponse, codec: Codec) -> None:
+    __slots__ = ("_address", "_backlog", "_calls", "_codec", "_deaf", "_door", "_hello", "_session", "_socket", "_wire")
+
+    def __init__(self, door: SocketDoor, wire: Wire, codec: Codec, address: str) -> None:
         self._door = door
-        self._request = request
-        self._response = response
+        self._wire = wire
         self._codec = codec
         self._session = ServerSession(
             codec, protocol=(PROTOCOL, PROTOCOL), frame_bytes=door._settings.limits.frame_bytes
         )
-        self._address = request[ADDRESS]
+        self._address = address
         self._socket: Socket | None = None
-        self._link: _Link | None = None
         self._calls: Calls | None = None  # made at the first call: most sockets only listen
+        self._backlog: deque[bytes | str] | None = None
+        self._deaf = True
+        self._hello: asyncio.TimerHandle | None = None
 
-    async def run(self) -> None:
-        """Hello, then frames until the connection ends."""
-        try:
-            async with asyncio.timeout(self._door._settings.first_frame_s):
-                first = await self._frame()
-        except TimeoutError:
-            await self._turn_away(Close.MALFORMED, "no hello in time")
-            return
-        except Violation as violation:
-            await self._turn_away(violation.close, violation.reason)
-            return
-        if not isinstance(first, frames.Hello):
-            return
-        if not await self._welcome(first):
-            return
-        while True:
-            try:
-                frame = await self._frame()
-                if frame is None:
-                    return
-                await self._take(frame)
-            except Violation as violation:
-                self._open.close(violation.close, violation.reason)
-                await self._read_to_the_end()
-                return
-            except FrameRefused as error:
-                self._door._metrics.frames_refused[error.code] += 1
-                self._open.send(error_frame(self._codec, error, error.cid, None))
+    def open(self) -> None:
+        """Wait for the hello."""
+        self._deaf = False
+        self._hello = asyncio.get_running_loop().call_later(self._door._settings.first_frame_s, self._no_hello)
+
+    def _no_hello(self) -> None:
+        self._turn_away(Close.MALFORMED, "no hello in time")
 
     @property
     def _open(self) -> Socket:
         assert self._socket is not None
         return self._socket
 
-    async def _frame(self) -> frames.ClientFrame | None:
-        """The next frame, None at the end of the connection. Raises `FrameRefused` and `Violation`."""
-        message = await self._response.receive()
-        if message.type is not WSMsgType.BINARY and message.type is not WSMsgType.TEXT:
+    # what comes in
+
+    def received(self, data: bytes | str) -> None:
+        """A message: at once if nothing waits, else behind what does."""
+        if self._backlog is not None:
+            self._backlog.append(data)
+        elif (work := self._message(data)) is not None:
+            self._backlog = deque()
+            self._wire.pause_reading()
+            self._door.spawn(self._work_off(work))
+
+    async def _work_off(self, work: Coroutine[Any, Any, None] | None) -> None:
+        backlog = self._backlog
+        assert backlog is not None
+        try:
+            while True:
+                if work is not None:
+                    await work
+                if not backlog:
+                    return
+                work = self._message(backlog.popleft())
+        finally:
+            self._backlog = None
+            self._wire.resume_reading()
+
+    def _message(self, data: bytes | str) -> Coroutine[Any, Any, None] | None:
+        """Take one message; what must wait is given back to be awaited."""
+        if self._deaf:
             return None
-        metrics, socket = self._door._metrics, self._socket
-        metrics.frames_in += 1
-        metrics.bytes_in += len(message.data)
+        door, socket = self._door, self._socket
+        door._metrics.frames_in += 1
+        door._metrics.bytes_in += len(data)
         if socket is not None:
-            socket.heard_at = self._door._clock.monotonic()
+            socket.heard_at = door._clock.monotonic()
             socket.beat_at = None
-        return self._session.receive(message.data)
+        try:
+            return self._take(self._session.receive(data))
+        except Violation as violation:
+            if socket is None:
+                self._turn_away(violation.close, violation.reason)
+            else:
+                self._deaf = True
+                socket.close(violation.close, violation.reason)
+        except FrameRefused as error:
+            door._metrics.frames_refused[error.code] += 1
+            self._open.send(error_frame(self._codec, error, error.cid, None))
+        return None
 
-    async def _read_to_the_end(self) -> None:
-        """Nothing more is taken; going away now would close the connection before `bye` and its code are out (W13)."""
-        while (await self._response.receive()).type in (WSMsgType.BINARY, WSMsgType.TEXT):
-            pass
+    def _take(self, frame: frames.ClientFrame) -> Coroutine[Any, Any, None] | None:
+        match frame:
+            case frames.Call():
+                if self._calls is None:
+                    self._calls = Calls(
+                        self._open, self._door._dispatch, self._door._settings.limits.in_flight, self._address
+                    )
+                return self._calls.start(frame)
+            case frames.Ack():
+                self._ack(frame)
+            case frames.Refresh():
+                return self._refresh(frame)
+            case frames.Hello():
+                if self._socket is not None:
+                    raise Violation(Close.MALFORMED, "hello twice")
+                if self._hello is not None:
+                    self._hello.cancel()
+                    self._hello = None
+                return self._welcome(frame)
+        return None
 
-    async def _welcome(self, hello: frames.Hello) -> bool:
+    async def _welcome(self, hello: frames.Hello) -> None:
         door = self._door
         began = door._clock.monotonic()
         try:
             who = await door._authenticate(hello.token)
         except FairwireError as error:
-            await self._turn_away(_close_of(error), error.message, error.retry_after_ms)
-            return False
+            self._turn_away(_close_of(error), error.message, error.retry_after_ms)
+            return
+        if self._wire.lost:
+            return
         now = door._clock.monotonic()
-        self._link = _Link(self._request, self._response)
         socket = door._make_socket(
             next(door._numbers),
             who.caller,
             hello.device.id,
             self._codec,
-            self._link,
+            self._wire,
             now=began,
             expires_at=now + (who.expires_at_ms - milliseconds(door._clock.now())) / 1000,
         )
         self._socket = socket
         door._hub.attach(socket)
         if socket.closing is not None:
-            return True
+            return
         settings = door._settings
         socket.send(
             frames.Welcome(
@@ -289,7 +282,6 @@ class _Connection:
             )
         )
         door._hub.spawn(self._start(hello.resume))
-        return True
 
     async def _start(self, resume: frames.Resume | None) -> None:
         socket = self._open
@@ -304,21 +296,6 @@ class _Connection:
         except Exception:
             socket.close(Close.OVERLOADED, "the first state cannot be read", 5000)
             raise  # the hub logs it
-
-    async def _take(self, frame: frames.ClientFrame) -> None:
-        match frame:
-            case frames.Call():
-                if self._calls is None:
-                    self._calls = Calls(
-                        self._open, self._door._dispatch, self._door._settings.limits.in_flight, self._address
-                    )
-                await self._calls.start(frame)
-            case frames.Ack():
-                self._ack(frame)
-            case frames.Refresh():
-                await self._refresh(frame)
-            case frames.Hello():
-                raise Violation(Close.MALFORMED, "hello twice")
 
     def _ack(self, ack: frames.Ack) -> None:
         """W11: up to here the client has everything, which is what *received* means (W9)."""
@@ -353,39 +330,24 @@ class _Connection:
         socket.expires_at = door._clock.monotonic() + left_s
         socket.send(frames.Refreshed(expires_at=who.expires_at_ms))
 
-    async def _turn_away(self, code: Close, reason: str, retry_after_ms: int | None = None) -> None:
-        """Close a socket that never got as far as the hub."""
-        self._door._metrics.sockets_closed[int(code)] += 1
-        bye = self._codec.encode(frames.Bye(code=int(code), reason=reason, retry_after_ms=retry_after_ms))
-        try:
-            async with asyncio.timeout(3.0):
-                if self._codec.binary:
-                    await self._response.send_bytes(bye)
-                else:
-                    await self._response.send_str(bye.decode())
-                await self._response.close(code=code, message=_short(reason))
-        except (TimeoutError, ConnectionError, OSError, RuntimeError):
-            pass
+    def _turn_away(self, close: Close, reason: str, retry_after_ms: int | None = None) -> None:
+        """Close a connection that never got as far as the hub."""
+        self._deaf = True
+        self._door._metrics.sockets_closed[int(close)] += 1
+        bye = self._codec.encode(frames.Bye(code=int(close), reason=reason, retry_after_ms=retry_after_ms))
+        self._wire.write(websocket_frame(bye, binary=self._codec.binary))
+        self._door.spawn(self._wire.close(close, reason))
 
-    async def end(self) -> None:
-        """The connection is over; calls in flight finish, their effects last, their answers go nowhere.
-
-        Returning makes aiohttp close the transport. While something of the client lies there unread that is a reset, and it takes
-        `bye` and the close code with it (W13): so whoever is closing the socket goes first.
-        """
-        socket = self._socket
-        closing = socket is not None and socket.closing is not None
-        if socket is not None:
-            self._door._hub.detach(socket)
+    def ended(self) -> None:
+        """The connection is over; calls in flight finish, their effects last, their answers go nowhere."""
+        self._deaf = True
+        if self._hello is not None:
+            self._hello.cancel()
+        self._door.forget(self._wire)
+        if self._socket is not None:
+            self._door._hub.detach(self._socket)
         if self._calls is not None:
-            await self._calls.finished()
-        if closing and self._link is not None:
-            await self._link.ended()
-
-
-def _short(reason: str) -> bytes:
-    """As much of a reason as a close frame holds: whole characters, or the client would see a broken frame instead of the code."""
-    return reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+            self._door.spawn(self._calls.finished())
 
 
 def _close_of(error: FairwireError) -> Close:

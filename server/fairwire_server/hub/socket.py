@@ -19,6 +19,7 @@ from fairwire_protocol.errors import Close
 from fairwire_protocol.frames import Bye, ServerFrame
 from fairwire_protocol.models import PresenceState, Side
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.framing import websocket_frame
 from fairwire_server.observe import Metrics
 from fairwire_server.streams.told import Receivable
 
@@ -28,25 +29,11 @@ WRITE_BYTES = 65_536
 RECEIVABLE_MAX = 2_000
 
 
-def websocket_frame(payload: bytes, *, binary: bool) -> bytes:
-    """A whole, unmasked, unfragmented server frame (RFC 6455 §5.2)."""
-    head = 0x82 if binary else 0x81
-    size = len(payload)
-    if size < 126:
-        return bytes((head, size)) + payload
-    if size < 65_536:
-        return bytes((head, 126, size >> 8, size & 0xFF)) + payload
-    return bytes((head, 127)) + size.to_bytes(8, "big") + payload
-
-
 class Link(Protocol):
     """The connection below a socket, as the door that accepted it offers it."""
 
-    def write(self, data: bytes) -> None:
-        """Hand bytes to the operating system, or to the transport's buffer."""
-
-    def paused(self) -> bool:
-        """Whether the transport's buffer is over its mark."""
+    def write(self, data: bytes) -> bool:
+        """Hand bytes to the operating system, or to the transport's buffer. Answers whether that is over its mark now."""
 
     async def drained(self) -> None:
         """Return once the buffer is below its mark again."""
@@ -165,9 +152,7 @@ class Socket:
                 self.push(data)
             return False
         self.fair_cursor = pos
-        link = self.link
-        link.write(data)
-        if link.paused():
+        if self.link.write(data):
             self._block()
         return True
 
@@ -200,17 +185,17 @@ class Socket:
         while queue and not self._blocked:
             if len(queue) == 1:  # nearly always
                 data = queue.pop()
-                link.write(data)
+                full = link.write(data)
                 metrics.frames_out += 1
                 self.queued = 0
             else:
                 data, count = self._next_write()
-                link.write(data)
+                full = link.write(data)
                 del queue[:count]
                 metrics.frames_out += count
                 self.queued -= len(data)
             metrics.bytes_out += len(data)
-            if link.paused():
+            if full:
                 self._block()
         if not queue and self._drained is not None:
             self._drained.set_result(None)
