@@ -124,6 +124,9 @@ async def _one_stops(running: Running, readers: int) -> None:
                 "in order, once, whatever one of them does"
             )
         assert metrics.sockets_closed == {4001: 1}, "the one that stopped, and nobody else"
+        async with asyncio.timeout(30):
+            while metrics.sockets > readers:  # it has a second to read that it is cut
+                await others[0].ok("account.show")
         assert metrics.sockets == readers
         resume = {"account": at["account"], "fair": at["fair"]}
         back = await stack.enter_async_context(peer(running.url, ground["visitor"].token, resume=resume))
