@@ -18,7 +18,19 @@ from fairwire_server.settings import SettingsError, help_text
 
 __all__ = ["main"]
 
-ORDER: Final = ("serve", "worker", "cluster", "migrate", "import", "demo", "organiser", "token", "epoch", "openapi", "asyncapi")
+ORDER: Final = (
+    "serve",
+    "worker",
+    "cluster",
+    "migrate",
+    "import",
+    "demo",
+    "organiser",
+    "token",
+    "epoch",
+    "openapi",
+    "asyncapi",
+)
 SHARED: Final = {"common", "import_output"}
 
 
