@@ -8,7 +8,7 @@ announcement and not the disk. `end_to_end` leaves the commit in. Rounds of all 
 
 * `fanout.one`: one in flight, beside `bench.bare_write`, a loop of `os.write` over as many sockets.
 * `fanout.four`: four calls in flight, which the hub may join, beside `bench.bare_fanout`, uvloop's `transport.write`, with one in
-  flight; `fanout.four.beside_four` has four there too, which uvloop joins.
+  flight; `fanout.four.beside_four` has four there too.
 * `fanout.growth`: what a delivery costs at 10,000 sockets over what it costs at 1,000, in percent, less the same of the bare loop.
 
 Server (and its PostgreSQL) and references share a core, the receivers have the other. Client acknowledgements are left out, as the
