@@ -90,6 +90,24 @@ async def test_a_node_frozen_for_ten_seconds_loses_nothing_and_is_not_forgotten_
             report.assert_clean()
 
 
+async def test_one_of_two_nodes_drains_and_the_other_takes_its_people_over_w14(
+    database_url: str, tmp_path: Path
+) -> None:
+    ground = await seed(database_url, data_dir=tmp_path)
+    async with Valkey() as valkey:
+        settings = {"database_url": database_url, "redis_url": valkey.url}
+        async with nodes(tmp_path, 2, **settings) as servers, crew(servers[0].url, ground) as them:
+            async with them.talking():
+                code = await servers[0].end(signal.SIGTERM)
+                await them.more(60)
+            report = them.report()
+            print(report)
+            report.assert_clean()
+            assert code == 0, servers[0].said
+            assert "Traceback" not in servers[0].said, servers[0].said
+            assert sum(device.snapshots for device in them.devices.values()) == len(them.devices), "resumed elsewhere"
+
+
 async def test_a_second_server_without_redis_says_why_it_does_not_start(database_url: str, tmp_path: Path) -> None:
     await seed(database_url, data_dir=tmp_path)
     settings = {"database_url": database_url}
