@@ -212,7 +212,8 @@ class FaultProxy:
             await direction.opened()
             if not data:
                 if not writer.is_closing():
-                    writer.write_eof()
+                    with contextlib.suppress(OSError):  # the other end was reset in this very moment
+                        writer.write_eof()
                 return
             while data:
                 await direction.opened()

@@ -49,22 +49,34 @@ class Commands:
     ) -> ReplyT:
         """Run `apply` once. Raises `cid_reused` for another command under the same cid, and whatever `apply` raises."""
         async with self._works.begin() as work:
-            caller = await self._callers.recheck(work, caller)
-            if operation.effect != "once":
-                return await apply(work, caller)
-            if context.cid is None:
-                raise Refused("cid_required")
-            print_ = fingerprint(operation.name, request)
-            fresh = await self._store.claim_command(
-                work.connection, caller.account, context.cid, operation.name, print_, work.now
-            )
-            if not fresh:
-                return await self._earlier(work, caller, context, operation, print_)
-            if await self._store.is_cid_of_message(work.connection, caller.account, context.cid):
-                raise Refused("cid_reused")
-            reply = await apply(work, caller)
-            await self._store.keep_result(work.connection, caller.account, context.cid, msgspec.msgpack.encode(reply))
-            return reply
+            return await self.within(work, operation, caller, context, request, apply)
+
+    async def within(
+        self,
+        work: Work,
+        operation: Operation[RequestT, ReplyT],
+        caller: Caller,
+        context: Context,
+        request: RequestT,
+        apply: Callable[[Work, Caller], Awaitable[ReplyT]],
+    ) -> ReplyT:
+        """As `run`, as part of a transaction that ends with what this raises."""
+        caller = await self._callers.recheck(work, caller)
+        if operation.effect != "once":
+            return await apply(work, caller)
+        if context.cid is None:
+            raise Refused("cid_required")
+        print_ = fingerprint(operation.name, request)
+        fresh = await self._store.claim_command(
+            work.connection, caller.account, context.cid, operation.name, print_, work.now
+        )
+        if not fresh:
+            return await self._earlier(work, caller, context, operation, print_)
+        if await self._store.is_cid_of_message(work.connection, caller.account, context.cid):
+            raise Refused("cid_reused")
+        reply = await apply(work, caller)
+        await self._store.keep_result(work.connection, caller.account, context.cid, msgspec.msgpack.encode(reply))
+        return reply
 
     async def _earlier(
         self, work: Work, caller: Caller, context: Context, operation: Operation[Any, ReplyT], print_: bytes

@@ -33,6 +33,7 @@ from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.rules import check_visible
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.context import Context
+from fairwire_server.database.together import Together
 from fairwire_server.database.work import Work, Works
 from fairwire_server.streams.messages import render_message
 from fairwire_server.streams.service import Streams
@@ -73,6 +74,7 @@ class Moderation:
     ) -> None:
         self._works = works
         self._commands = commands
+        self._together = Together(works)
         self._store = store
         self._accounts = accounts
         self._contacts = contacts
@@ -172,7 +174,7 @@ class Moderation:
         return operations.Figures(sockets=live.sockets, accounts_online=dict(live.accounts_online), **stored)
 
     async def announce(self, caller: Caller, context: Context, request: operations.Announce) -> operations.Announced:
-        """W2: one row on the fair stream, whoever reads it."""
+        """W2: one row on the fair stream, whoever reads it. Several at once are one transaction, and one write for each reader."""
 
         async def apply(work: Work, caller: Caller) -> operations.Announced:
             event = Announcement(
@@ -186,7 +188,10 @@ class Moderation:
             pos = await self._streams.announce_fair(work, caller.fair, event)
             return operations.Announced(id=event.id, pos=pos)
 
-        return await self._commands.run(operations.ANNOUNCE, caller, context, request, apply)
+        return await self._together.run(
+            caller.fair,
+            lambda work: self._commands.within(work, operations.ANNOUNCE, caller, context, request, apply),
+        )
 
     async def _note(self, work: Work, caller: Caller, action: str, subject: UUID | None, **detail: object) -> None:
         await self._accounts.audit(work.connection, caller.fair, caller.account, action, subject, work.now, detail)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from aiohttp import web
@@ -38,13 +37,13 @@ class Wire(asyncio.Protocol):
 
     __slots__ = (
         "_closing",
+        "_direct",
         "_drained",
         "_ended",
         "_fd",
         "_frames",
         "_lost",
         "_paused",
-        "_pending",
         "_reading",
         "_transport",
         "listener",
@@ -55,7 +54,7 @@ class Wire(asyncio.Protocol):
         self._transport = transport
         self._frames = FrameReader(limit)
         self._fd: int = transport.get_extra_info("socket").fileno()
-        self._pending: Callable[[], int] = transport.get_write_buffer_size
+        self._direct = True
         self._paused = False
         self._reading = True
         self._closing = False
@@ -83,6 +82,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
+        self._direct = False
         for waiting in (self._drained, self._ended):
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
@@ -111,22 +111,24 @@ class Wire(asyncio.Protocol):
 
     def write(self, data: bytes) -> bool:
         """Hand bytes over. Answers whether there is more waiting than there should be: then `drained` comes first."""
-        transport = self._transport
-        # A transport that is closing has given its descriptor up, perhaps to another connection.
-        if transport.is_closing():
-            return False
-        if not self._pending():
+        if self._direct:
             try:
                 sent = os.write(self._fd, data)
             except BlockingIOError:
                 sent = 0
             except OSError:
-                transport.abort()
+                self.abort()
                 return False
             if sent == len(data):
                 return False
             data = data[sent:]
+            self._direct = False
+        transport = self._transport
+        if self._lost or transport.is_closing():
+            return False
         transport.write(data)
+        # The descriptor is ours to write to again once the transport has nothing left; it is open until `connection_lost`.
+        self._direct = not transport.get_write_buffer_size()
         return self._paused
 
     def pause_writing(self) -> None:
@@ -160,10 +162,11 @@ class Wire(asyncio.Protocol):
             async with asyncio.timeout(ANSWER_S):
                 await asyncio.shield(self._ended)
         except TimeoutError:
-            self._transport.close()
+            self._hang_up()
 
     def abort(self) -> None:
         """Drop the connection at once."""
+        self._direct = False
         self._transport.abort()
 
     def _end(self, code: int, reason: str = "") -> None:
@@ -171,6 +174,11 @@ class Wire(asyncio.Protocol):
         if not self._closing:
             self._closing = True
             self.write(close_frame(code, reason))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close once everything written is out."""
+        self._direct = False
         self._transport.close()
 
 

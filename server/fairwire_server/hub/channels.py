@@ -19,13 +19,15 @@ from fairwire_server.streams.told import Told
 __all__ = ["HOLE_S", "UNKNOWN", "Channel"]
 
 HOLE_S: Final = 0.1
+SLICE: Final = 500
+"""Sockets of a fair that are written to in one turn of the loop: some milliseconds."""
 UNKNOWN: Final = -1
 
 
 class Channel:
     """One stream as seen from this node. `top` is the last position handed out, UNKNOWN until a socket has read the log."""
 
-    __slots__ = ("_held", "_metrics", "_timer", "id", "sockets", "stream", "top")
+    __slots__ = ("_due", "_held", "_metrics", "_pushing", "_timer", "id", "sockets", "stream", "top")
 
     def __init__(self, stream: Stream, id_: UUID, metrics: Metrics) -> None:
         self.stream: Stream = stream
@@ -33,6 +35,8 @@ class Channel:
         self.top = UNKNOWN
         self.sockets: dict[int, Socket] = {}
         self._held: dict[int, Told] = {}
+        self._due: list[tuple[int, Told]] = []
+        self._pushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._metrics = metrics
 
@@ -82,8 +86,11 @@ class Channel:
 
     def _hand_out(self, pos: int, told: Told) -> None:
         self.top = pos
-        push = self._push_shared if self.stream == "fair" else self._push_own
-        push(pos, told)
+        if self.stream == "fair":
+            self._due.append((pos, told))
+            self._push_soon()
+        else:
+            self._push_own(pos, told)
 
     def _push_own(self, pos: int, told: Told) -> None:
         receivable = told.receivable
@@ -98,30 +105,50 @@ class Channel:
             socket.push_event(pos, websocket_frame(frame, binary=codec.binary), receivable)
             self._metrics.deliveries += 1
 
-    def _push_shared(self, pos: int, told: Told) -> None:
-        """The same bytes for everybody of a codec (W3)."""
-        prepared: dict[str, bytes] = {}
+    def _push_due(self) -> None:
+        """What was handed out since the last turn, as the same bytes for everybody of a codec (W3): one write each."""
+        due, self._due = self._due, []
+        if not due:  # nobody follows any more
+            self._pushing = False
+            return
+        first, last = due[0][0], due[-1][0]
+        joined: dict[str, bytes] = {}
+        sockets = list(self.sockets.values())
+        for codec in {socket.codec for socket in sockets}:
+            frames = [codec.event_frame("fair", pos, told.encoded("team", codec)) for pos, told in due]
+            joined[codec.name] = b"".join(websocket_frame(frame, binary=codec.binary) for frame in frames)
+        self._push_slice(sockets, 0, first, last, joined)
+
+    def _push_slice(self, sockets: list[Socket], at: int, first: int, last: int, joined: dict[str, bytes]) -> None:
+        """A slice of the sockets, then the loop's turn: thousands of writes must not hold up everything else."""
         count = written = size = 0
-        for socket in self.sockets.values():
-            if pos != socket.fair_cursor + 1 or not socket.live:
-                if socket.live and pos > socket.fair_cursor:
+        for socket in sockets[at : at + SLICE]:
+            if not socket.live or socket.fair_cursor != first - 1:
+                if socket.live and socket.fair_cursor < last:
                     socket.lag()
                 continue
-            codec = socket.codec
-            data = prepared.get(codec.name)
-            if data is None:
-                frame = codec.event_frame("fair", pos, told.encoded(socket.view, codec))
-                data = prepared[codec.name] = websocket_frame(frame, binary=codec.binary)
+            data = joined[socket.codec.name]
             try:
-                if socket.push_fair_event(pos, data):
+                if socket.push_fair_events(last, data):
                     written += 1
                     size += len(data)
             except (ConnectionError, OSError, RuntimeError):  # one that has just gone is no fault of the others
                 socket.link.abort()
             count += 1
-        self._metrics.deliveries += count
-        self._metrics.frames_out += written
+        events = last - first + 1
+        self._metrics.deliveries += count * events
+        self._metrics.frames_out += written * events
         self._metrics.bytes_out += size
+        if at + SLICE < len(sockets):
+            asyncio.get_running_loop().call_soon(self._push_slice, sockets, at + SLICE, first, last, joined)
+        else:
+            self._pushing = False
+            self._push_soon()
+
+    def _push_soon(self) -> None:
+        if self._due and not self._pushing:
+            self._pushing = True
+            asyncio.get_running_loop().call_soon(self._push_due)
 
     def caught_up(self, socket: Socket) -> bool:
         """Whether the socket has everything that this channel knows of; the first to say so tells where the stream stands."""
@@ -134,3 +161,4 @@ class Channel:
         """Nobody follows any more."""
         self._stop_timer()
         self._held.clear()
+        self._due.clear()

@@ -139,8 +139,8 @@ class Socket:
         if len(self.receivable) < RECEIVABLE_MAX:
             self.receivable.append((pos, receivable))
 
-    def push_fair_event(self, pos: int, data: bytes) -> bool:
-        """As `push_event`, for the fair stream. Thousands get it at once: where nothing waits it is written here and now.
+    def push_fair_events(self, last: int, data: bytes) -> bool:
+        """As `push_event`, for the fair stream up to `last`. Thousands get it at once: where nothing waits it is written here and now.
 
         Answers whether it was, so that the caller counts what it wrote to all of them.
         """
@@ -148,10 +148,10 @@ class Socket:
             if self.full():
                 self.lag()
             else:
-                self.fair_cursor = pos
+                self.fair_cursor = last
                 self.push(data)
             return False
-        self.fair_cursor = pos
+        self.fair_cursor = last
         if self.link.write(data):
             self._block()
         return True
