@@ -105,6 +105,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     beat_interval_s: Annotated[float, _doc("Seconds between two beats (W11).", 0.05)] = 25.0
     beat_answer_s: Annotated[float, _doc("Seconds to answer a beat (W11).", 0.05)] = 8.0
     first_frame_s: Annotated[float, _doc("Seconds to say hello after connecting (W1).", 0.05)] = 10.0
+    connecting_max: Annotated[
+        int, _doc("Sockets whose first state is read at once; 0 is half of the database connections.", 0, 1000)
+    ] = 0
+    connecting_wait_s: Annotated[
+        float, _doc("Seconds that a socket waits for that; who would wait longer is told when to come back.", 0)
+    ] = 3.0
     presence_grace_s: Annotated[float, _doc("Seconds from the last socket's end to offline (W14).", 0)] = 20.0
     frame_max_bytes: Annotated[int, _doc("Size of an incoming frame (W15).", 1024, 16 * MIB)] = 64 * KIB
     queue_max_bytes: Annotated[int, _doc("Unsent bytes of a socket until it lags (W12).", 1024)] = 1 * MIB

@@ -166,3 +166,21 @@ async def test_every_limit_is_told_in_welcome_w15(running: Running) -> None:
         limits = (await one.receive())["limits"]
     told = {"frame_bytes": 65_536, "depth": 16, "devices": 10, "subscriptions": 50, "in_flight": 8, "text_chars": 4000}
     assert told.items() <= limits.items()
+
+
+async def test_in_a_storm_some_are_told_when_to_come_back_and_the_rest_gets_in_w13_w14(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with (
+        running_node(database_url, tmp_path, connecting_max=1, connecting_wait_s=0.0, devices_max=20) as running,
+        AsyncExitStack() as stack,
+    ):
+        many = [await stack.enter_async_context(raw(running)) for _ in range(12)]
+        for one in many:
+            await one.send(hello(running.ground["buyer"].token))
+        firsts = [await one.receive() for one in many]
+        away = [frame for frame in firsts if frame["t"] == "bye"]
+        assert {frame["t"] for frame in firsts} == {"welcome", "bye"}
+        assert {frame["code"] for frame in away} == {4004}
+        assert all(frame["retry_after_ms"] > 0 for frame in away)
+        assert running.node.metrics.sockets == len(many) - len(away)

@@ -11,6 +11,7 @@ from fairwire_server import __version__
 from fairwire_server.compose.node import Node
 from fairwire_server.database.migrate import pending
 from fairwire_server.database.queries import load_queries
+from fairwire_server.doors.admission import Admission
 from fairwire_server.doors.bodies import BodyLimits
 from fairwire_server.doors.guard import allowed_origins
 from fairwire_server.doors.health import Health, build_admin_app, health_routes
@@ -85,6 +86,13 @@ async def open_admin_door(node: Node) -> AsyncIterator[int]:
 
 
 def _socket_door(node: Node) -> SocketDoor:
+    settings = node.settings
+    parallel = settings.connecting_max or max(1, settings.pool_max // 2)
+    admission = Admission(node.clock, parallel=parallel, patience_s=settings.connecting_wait_s)
+    node.metrics.levels["admission_waiting"] = (
+        "Sockets that wait for their first state (W14).",
+        lambda: admission.waiting,
+    )
     return SocketDoor(
         node.ground.hub,
         node.ground.sync,
@@ -94,6 +102,7 @@ def _socket_door(node: Node) -> SocketDoor:
         node.services.receipts.received,
         node.clock,
         node.metrics,
+        admission,
         node.socket_settings(),
     )
 

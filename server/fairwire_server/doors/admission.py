@@ -43,7 +43,7 @@ class Admission:
     async def enter(self) -> Callable[[], None]:
         """Take a place, waiting for it if there are others. Answers how to give it back; a second time does nothing.
 
-        Raises `Unavailable("overloaded")` with `retry_after_ms` when the line is too long.
+        Raises `Unavailable` with `retry_after_ms` when the line is too long.
         """
         if self._taken >= self._parallel:
             await self._stand_in_line()
@@ -67,7 +67,7 @@ class Admission:
         now = self._clock.monotonic()
         if wait_s > self._patience_s:
             self._promised = max(self._promised, now + wait_s) + pace_s
-            raise Unavailable("overloaded", retry_after_ms=int((self._promised - now) * 1000) + 1)
+            raise Unavailable(retry_after_ms=int((self._promised - now) * 1000) + 1)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
         try:

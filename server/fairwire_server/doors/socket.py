@@ -24,6 +24,7 @@ from fairwire_protocol.session import FrameRefused, ServerSession, Violation
 from fairwire_server.accounts.callers import SessionOver
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import Clock, milliseconds
+from fairwire_server.doors.admission import Admission
 from fairwire_server.doors.calls import Calls, error_frame
 from fairwire_server.doors.dispatch import Dispatch
 from fairwire_server.doors.guard import ADDRESS
@@ -77,6 +78,7 @@ class SocketDoor:
         received: Callable[[UUID, dict[UUID, int]], None],
         clock: Clock,
         metrics: Metrics,
+        admission: Admission,
         settings: SocketSettings,
     ) -> None:
         self._hub = hub
@@ -87,6 +89,7 @@ class SocketDoor:
         self._received = received
         self._clock = clock
         self._metrics = metrics
+        self._admission = admission
         self._settings = settings
         self._numbers = count(1)
         self._wires: set[Wire] = set()
@@ -246,12 +249,19 @@ class _Connection:
     async def _welcome(self, hello: frames.Hello) -> None:
         door = self._door
         began = door._clock.monotonic()
+        leave: Callable[[], None] = _nothing
         try:
+            leave = await door._admission.enter()
             who = await door._authenticate(hello.token)
         except FairwireError as error:
+            leave()
             self._turn_away(_close_of(error), error.message, error.retry_after_ms)
             return
+        except BaseException:
+            leave()
+            raise
         if self._wire.lost:
+            leave()
             return
         now = door._clock.monotonic()
         socket = door._make_socket(
@@ -266,6 +276,7 @@ class _Connection:
         self._socket = socket
         door._hub.attach(socket)
         if socket.closing is not None:
+            leave()
             return
         settings = door._settings
         socket.send(
@@ -281,12 +292,12 @@ class _Connection:
                 expires_at=who.expires_at_ms,
             )
         )
-        door._hub.spawn(self._start(hello.resume))
+        door._hub.spawn(self._start(hello.resume, leave))
 
-    async def _start(self, resume: frames.Resume | None) -> None:
+    async def _start(self, resume: frames.Resume | None, leave: Callable[[], None]) -> None:
         socket = self._open
         try:
-            await self._door._sync.start(socket, resume, *self._door._hub.channels_of(socket))
+            await self._door._sync.start(socket, resume, *self._door._hub.channels_of(socket), leave)
         except KeyError:
             return  # gone before its first state was ready
         except TimeoutError:
@@ -296,6 +307,8 @@ class _Connection:
         except Exception:
             socket.close(Close.OVERLOADED, "the first state cannot be read", 5000)
             raise  # the hub logs it
+        finally:
+            leave()
 
     def _ack(self, ack: frames.Ack) -> None:
         """W11: up to here the client has everything, which is what *received* means (W9)."""
@@ -361,3 +374,7 @@ def _close_of(error: FairwireError) -> Close:
             return Close.SUSPENDED
         case _:
             return Close.BAD_TOKEN if error.final else Close.OVERLOADED
+
+
+def _nothing() -> None:
+    """No place was taken."""

@@ -6,7 +6,7 @@ know of; from that moment, within one turn of the loop, it is live.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Raw
@@ -38,12 +38,20 @@ class Sync:
         self._clock = clock
         self._metrics = metrics
 
-    async def start(self, socket: Socket, resume: Resume | None, account: Channel, fair: Channel) -> None:
-        """The first state of a socket that has just been welcomed, then live."""
-        page = None if resume is None else await self._resume(socket, resume)
+    async def start(
+        self,
+        socket: Socket,
+        resume: Resume | None,
+        account: Channel,
+        fair: Channel,
+        read: Callable[[], None] = lambda: None,
+    ) -> None:
+        """The first state of a socket that has just been welcomed, then live. `read` is called once the database has been asked:
+        what is left may wait for a slow client."""
+        page = None if resume is None else await self._resume(socket, resume, read)
         reason: Reason | None = "new" if page is None else page.reason
         if reason is not None:
-            await self._snapshot(socket, reason)
+            await self._snapshot(socket, reason, read)
         await self._follow(socket, account, fair)
         socket.send(Live(pos=socket.cursor, fair_pos=socket.fair_cursor))
 
@@ -61,11 +69,12 @@ class Sync:
             socket.lagging_since = None
             self._metrics.lagging -= 1
 
-    async def _resume(self, socket: Socket, resume: Resume) -> Page:
+    async def _resume(self, socket: Socket, resume: Resume, read: Callable[[], None]) -> Page:
         caller = socket.caller
         page = await self._log.resume(caller.account, caller.fair, socket.view, resume.account, resume.fair)
         self._metrics.resumes[page.reason or "resumed"] += 1
         if page.reason is None:
+            read()
             self._stand_at(socket, resume.account, resume.fair)
             socket.send(Resumed(resumed=True, account=resume.account, fair=resume.fair))
             self._metrics.replayed += len(page.items) + len(page.fair_items)
@@ -74,9 +83,10 @@ class Sync:
                 await socket.drained()
         return page
 
-    async def _snapshot(self, socket: Socket, reason: Reason) -> None:
+    async def _snapshot(self, socket: Socket, reason: Reason, read: Callable[[], None]) -> None:
         started = self._clock.monotonic()
         state = await self._snapshots.take(socket.caller)
+        read()
         self._metrics.snapshots += 1
         self._metrics.snapshot_seconds.observe(self._clock.monotonic() - started)
         self._stand_at(socket, state.account, state.fair)
