@@ -28,6 +28,7 @@ class Beats:
         self._clock = clock
         self._answer_s = answer_s
         self._slots = max(1, round(interval_s / TICK_S))
+        hub.spread(self._slots)
         self._answer_ticks = max(1, round(answer_s / TICK_S))
         self._tick = 0
         self.now = 0.0
@@ -44,17 +45,15 @@ class Beats:
             self.tick()
 
     def tick(self) -> None:
-        """Beat this tick's slot, and look at the slot whose answers are due."""
+        """Beat this tick's slot, look at the slot whose answers are due, and close whose token is over."""
         self._tick += 1
-        slot = self._tick % self._slots
-        due = (self._tick - self._answer_ticks) % self._slots
-        for socket in list(self._hub.sockets.values()):
-            place = socket.number % self._slots
-            if place == slot:
-                self._beat(socket)
-            elif place == due:
+        for socket in self._hub.part(self._tick % self._slots):
+            self._beat(socket)
+        if self._slots > 1:
+            for socket in self._hub.part((self._tick - self._answer_ticks) % self._slots):
                 self._check_answer(socket)
-            self._check_token(socket)
+        for socket in self._hub.expired(self._clock.monotonic() - TOKEN_GRACE_S):
+            socket.close(Close.TOKEN_EXPIRED, "the access token is over; refresh it first")
 
     def _beat(self, socket: Socket) -> None:
         if socket.live and socket.beat_at is None:
@@ -67,7 +66,3 @@ class Beats:
             return  # its answer may be waiting right behind the calls that wait for their turn
         if socket.beat_at is not None and self.now - socket.beat_at >= self._answer_s * 0.9:
             socket.close(Close.NO_ANSWER, "the beat was not answered")
-
-    def _check_token(self, socket: Socket) -> None:
-        if self._clock.monotonic() > socket.expires_at + TOKEN_GRACE_S:
-            socket.close(Close.TOKEN_EXPIRED, "the access token is over; refresh it first")

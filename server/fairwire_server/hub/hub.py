@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any, Final
 from uuid import UUID
 
@@ -61,6 +62,8 @@ class Hub:
         self._accounts: dict[UUID, Channel] = {}
         self._fairs: dict[UUID, Channel] = {}
         self.sockets: dict[int, Socket] = {}
+        self._slots: list[dict[int, Socket]] = [self.sockets]
+        self._tokens: list[tuple[float, int]] = []
         self._dirty: list[Socket] = []
         self._flushing = False
         self._group: asyncio.TaskGroup | None = None
@@ -111,6 +114,8 @@ class Hub:
             socket.close(Close.TOO_MANY_DEVICES, f"at most {self._devices_max} devices")
             return
         self.sockets[socket.number] = socket
+        self._slots[socket.number % len(self._slots)][socket.number] = socket
+        heappush(self._tokens, (socket.expires_at, socket.number))
         self._channel(self._accounts, "account", socket.caller.account).sockets[socket.number] = socket
         self._channel(self._fairs, "fair", socket.caller.fair).sockets[socket.number] = socket
         self.metrics.sockets += 1
@@ -125,6 +130,7 @@ class Hub:
         """The connection is gone."""
         if self.sockets.pop(socket.number, None) is None:
             return
+        self._slots[socket.number % len(self._slots)].pop(socket.number, None)
         self.metrics.sockets -= 1
         for channels, key in ((self._accounts, socket.caller.account), (self._fairs, socket.caller.fair)):
             channel = channels[key]
@@ -141,6 +147,30 @@ class Hub:
         if channel is None:
             channel = channels[key] = Channel(stream, key, self.metrics)
         return channel
+
+    def spread(self, slots: int) -> None:
+        """Keep the sockets in so many parts, so that whoever looks at a part need not look at all."""
+        self._slots = [{} for _ in range(slots)]
+        for number, socket in self.sockets.items():
+            self._slots[number % slots][number] = socket
+
+    def part(self, slot: int) -> list[Socket]:
+        """The sockets of one part."""
+        return list(self._slots[slot].values())
+
+    def expired(self, before: float) -> list[Socket]:
+        """Sockets whose token ended before `before` (monotonic seconds). Each is told once."""
+        over: list[Socket] = []
+        while self._tokens and self._tokens[0][0] < before:
+            _, number = heappop(self._tokens)
+            socket = self.sockets.get(number)
+            if socket is None:
+                continue
+            if socket.expires_at < before:
+                over.append(socket)
+            else:  # it has shown a newer token since
+                heappush(self._tokens, (socket.expires_at, number))
+        return over
 
     def channels_of(self, socket: Socket) -> tuple[Channel, Channel]:
         """The account's and the fair's channel of an attached socket."""
