@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import pytest
+from redis.asyncio import SSLConnection
 
 from fairwire_server.bus.bus import AnotherNodeError, Bus, Ears, News
 from fairwire_server.bus.local import HelperBus, LocalBus
@@ -174,6 +175,22 @@ async def test_what_a_frozen_server_never_confirmed_is_looked_up_w4(database: Da
             server.thaw()
 
 
+async def test_what_a_frozen_server_does_not_take_is_bounded_and_looked_up_w4(database: Database) -> None:
+    async with Valkey() as server, ends(database, server.url) as open_:
+        one, two = await open_(), await open_()
+        assert isinstance(one.bus, RedisBus)
+        keys = [uuid4() for _ in range(200)]
+        server.freeze()
+        try:
+            for key in keys:
+                one.bus.tell(key, bytes(64 * 1024))
+                await asyncio.sleep(0)
+            assert 50 < one.bus.dropped < 100, "8 MiB wait for the server, and no more"
+            await until(lambda: {key for news in two.news for key in news.look} == {*keys})
+        finally:
+            server.thaw()
+
+
 async def test_a_helper_tells_through_postgresql(database: Database) -> None:
     async with ends(database) as open_:
         node, helper = await open_(), await open_(helper=True)
@@ -221,14 +238,15 @@ async def test_a_channel_that_moves_to_another_shard_is_followed(database: Datab
         await until(lambda: two.messages == [b"moved"])
 
 
-@pytest.mark.parametrize("url", ["http://host", "redis://", "unix://", "redis"])
+@pytest.mark.parametrize("url", ["http://host", "redis://", "unix://", "redis", "redis://host?no=option"])
 def test_a_wrong_address_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="Expected"):
+    with pytest.raises(ValueError, match="URL must"):
         read_url(url)
 
 
 def test_an_address_says_how_to_sign_in() -> None:
-    address = read_url("rediss://fair:p%40ss@valkey.example:7000")
-    assert (address.host, address.port, address.username, address.password) == ("valkey.example", 7000, "fair", "p@ss")
-    assert address.tls is not None
-    assert read_url("unix:///run/valkey.sock?password=x").path == "/run/valkey.sock"
+    tls = read_url("rediss://fair:p%40ss@valkey.example:7000").options
+    assert (tls["host"], tls["port"], tls["username"], tls["password"]) == ("valkey.example", 7000, "fair", "p@ss")
+    assert read_url("rediss://host").connection is SSLConnection
+    socket = read_url("unix:///run/valkey.sock?password=x").options
+    assert (socket["path"], socket["password"]) == ("/run/valkey.sock", "x")

@@ -66,7 +66,7 @@ def test_a_bare_wheel_imports_without_the_server(tmp_path: Path) -> None:
         for module, distributions in packages_distributions().items()
         if not allowed & {canonicalize_name(name) for name in distributions} and not module.startswith("fairwire")
     ]
-    assert {"aiohttp", "asyncpg", "hiredis"} <= set(forbidden)
+    assert {"aiohttp", "asyncpg", "redis"} <= set(forbidden)
     done = subprocess.run(
         [sys.executable, "-I", "-c", IMPORT_ALL, str(unpacked), "fairwire_server", *forbidden],
         capture_output=True,

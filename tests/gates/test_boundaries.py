@@ -18,7 +18,7 @@ WRONG = {
     "fairwire_server/accounts/service.py": "",
     "fairwire_server/chat/rules.py": "import fairwire_server.chat.store",
     "fairwire_server/chat/store.py": "import fairwire_server.accounts.service, asyncpg",
-    "fairwire_server/doors/planted.py": "import asyncpg, hiredis, aiosmtplib",
+    "fairwire_server/doors/planted.py": "import asyncpg, redis, hiredis, aiosmtplib",
     "fairwire_server/streams/planted.py": "import aiohttp",
 }
 

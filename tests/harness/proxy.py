@@ -197,8 +197,9 @@ class FaultProxy:
             async with asyncio.TaskGroup() as both:
                 both.create_task(_fill(reader, line))
                 both.create_task(self._drain(link, line, writer, direction))
-        except* (ConnectionError, RuntimeError):
-            # A reset by either side is passed on to the other. RuntimeError: uvloop's word for a closed transport.
+        except* (OSError, RuntimeError):
+            # A reset by either side is passed on to the other. OSError: the socket is not connected any more. RuntimeError:
+            # uvloop's word for a closed transport.
             link.reset()
 
     async def _drain(

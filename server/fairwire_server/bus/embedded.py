@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from fairwire_server.bus.resp import Address, Link
+from fairwire_server.bus.link import FAILURES
+from fairwire_server.bus.shards import read_url
 
 __all__ = ["embedded_valkey"]
 
@@ -49,9 +50,9 @@ async def _answers(process: asyncio.subprocess.Process, path: Path) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + READY_S
     while True:
-        with suppress(OSError, TimeoutError):
-            link, _ = await Link.open(Address(path=str(path)), lambda _: None, lambda _: None)
-            link.abort()
+        with suppress(*FAILURES):
+            async with read_url(f"unix://{path}").client() as client:
+                await client.ping()
             return
         if process.returncode is not None or loop.time() > deadline:
             raise RuntimeError("The embedded Valkey does not start.")

@@ -1,26 +1,62 @@
 """Which servers carry which channels: one server, or the primaries of a Valkey Cluster.
 
 Sharded pub/sub: a channel lives where its hash slot lives, so that the cluster's shards carry the bus side by side and none of them
-sees it all. A node keeps one connection to each primary that has a channel, and looks anew whenever one of them ends or refuses.
+sees it all. A node keeps a `Link` to each primary that has a channel, and looks anew whenever one of them ends or refuses.
+
+redis-py's own cluster client would follow a channel that moves only when a command of the same client meets the move, and it sends
+again what failed without a word of what it was; so it serves no link, and finding the owners is all of a cluster that is done here.
 """
 
 from __future__ import annotations
 
-import ssl
-from binascii import crc_hqx
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
-from fairwire_server.bus.resp import Address, Link
+from redis.asyncio import Connection, ConnectionPool, Redis, SSLConnection
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.cluster import parse_cluster_slots
+from redis.crc import key_slot
 
-__all__ = ["CHANNELS", "Shards", "channel_names", "read_url"]
+from fairwire_server.bus.link import FAILURES, Link
 
-SLOTS: Final = 16_384  # of a cluster; a key lives in the slot of its CRC16
+__all__ = ["CHANNELS", "Server", "Shards", "channel_names", "read_url"]
+
 CHANNELS: Final = 16
 """Fixed, since all nodes must agree; enough for every shard of a sensible cluster to carry some."""
+CONNECT_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How a server is reached, as redis-py's connections want it told."""
+
+    connection: type[Any]
+    options: Mapping[str, Any]
+
+    def client(self) -> Redis:
+        """A client that owns its connections. It tries nothing twice: that a connection has ended must be known (`Link`).
+
+        Subscriptions have a connection of their own, for which RESP2 is enough and costs least. Whoever waits sets the time:
+        redis-py's own `socket_timeout` goes by `wait_for`, which in Python 3.11 may swallow that the task was cancelled.
+        """
+        return Redis.from_pool(
+            ConnectionPool(
+                self.connection,
+                **{
+                    **self.options,
+                    "protocol": 2,
+                    "socket_connect_timeout": CONNECT_S,
+                    "socket_timeout": None,
+                    "retry": Retry(NoBackoff(), 0, supported_errors=()),
+                },
+            )
+        )
 
 
 def channel_names(namespace: str) -> list[bytes]:
@@ -28,104 +64,111 @@ def channel_names(namespace: str) -> list[bytes]:
     return [f"fairwire:{namespace}:{number}".encode() for number in range(CHANNELS)]
 
 
-def read_url(url: str) -> Address:
+def read_url(url: str) -> Server:
     """`redis://[[user]:password@]host[:port]`, `rediss://…` with TLS, or `unix:///path[?password=…]`. Raises `ValueError`."""
-    parts = urlsplit(url)
-    given = {
-        name: unquote(value) for name, value in (("username", parts.username), ("password", parts.password)) if value
-    }
-    if parts.scheme == "unix" and parts.path:
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        return Address(path=unquote(parts.path), username=query.get("username"), password=query.get("password"))
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ValueError("Expected redis://host, rediss://host or unix:///path")
-    tls = ssl.create_default_context() if parts.scheme == "rediss" else None
-    return Address(host=parts.hostname, port=parts.port or 6379, tls=tls, **given)
+    options: dict[str, Any] = {**parse_url(url)}
+    if not options.keys() & {"host", "path"}:
+        raise ValueError("URL must be redis://host, rediss://host or unix:///path")
+    server = Server(options.pop("connection_class", Connection), options)
+    try:
+        server.connection(**options)  # which connects nothing yet
+    except TypeError as error:
+        raise ValueError(f"URL must not say more than a connection can use: {error}") from error
+    return server
 
 
+@dataclass(frozen=True, slots=True)
 class Shards:
-    """Open connections to every server that carries a channel."""
+    """Open links to every server that carries a channel."""
 
-    def __init__(self, links: Sequence[Link], homes: Sequence[Link]) -> None:
-        self.links = links
-        self.homes = homes
-        """By number of channel."""
+    links: Sequence[Link]
+    homes: Sequence[Link]
+    """By number of channel."""
+    servers: Sequence[Server]
+    """Where the bus was found, for the next time."""
 
     @classmethod
-    async def open(
+    @asynccontextmanager
+    async def opened(
         cls,
-        seeds: Sequence[Address],
+        seeds: Sequence[Server],
         channels: Sequence[bytes],
-        pushed: Callable[[list[Any]], None],
+        node: bytes,
+        hear: Callable[[bytes], None],
         lost: Callable[[Sequence[UUID]], None],
-    ) -> tuple[Shards, list[Address]]:
-        """Connect through the first seed that answers and subscribe every channel; also where the servers are now.
+    ) -> AsyncIterator[Shards]:
+        """Ask the first seed that answers, and subscribe every channel; nothing stays open afterwards. Raises `FAILURES`."""
+        owners, servers = await _find(seeds, channels)
+        async with AsyncExitStack() as stack:
+            links = {}
+            for server in _each(owners):
+                link = links[id(server)] = Link(server.client(), node, hear, lost)
+                stack.push_async_callback(link.close)
+                await link.open([channel for channel, owner in zip(channels, owners, strict=True) if owner is server])
+            yield cls(list(links.values()), [links[id(owner)] for owner in owners], servers)
 
-        Raises `OSError`, `TimeoutError` or `Refusal`; then nothing stays open.
-        """
-        opened: list[Link] = []
+    async def kept(self) -> None:
+        """Keep all links until one of them fails; raises why."""
+        tasks = [task for link in self.links for task in link.run()]
         try:
-            seed, link, about = await _first(seeds, pushed, lost)
-            opened.append(link)
-            if about.get(b"mode") != b"cluster":
-                homes = [link] * len(channels)
-                addresses = [seed]
-            else:
-                owners = _owners(await link.call("CLUSTER", "SHARDS"), seed)
-                by_address: dict[Address, Link] = {}
-                homes = []
-                for channel in channels:
-                    address = _owner(owners, crc_hqx(channel, 0) % SLOTS)
-                    if address not in by_address:
-                        by_address[address], _ = await Link.open(address, pushed, lost)
-                        opened.append(by_address[address])
-                    homes.append(by_address[address])
-                link.abort()
-                opened.remove(link)
-                addresses = list(dict.fromkeys(address for _, _, address in owners))
-            confirmed = [home.call("SSUBSCRIBE", channel) for home, channel in zip(homes, channels, strict=True)]
-            for one in confirmed:
-                await one
-        except BaseException:
-            for link in opened:
-                link.abort()
-            raise
-        return cls(opened, homes), addresses
-
-    def close(self) -> None:
-        """Drop all of it."""
-        for link in self.links:
-            link.abort()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for link in self.links:  # before any is closed, which may take a moment
+                link.end()
 
 
-async def _first(
-    seeds: Sequence[Address], pushed: Callable[[list[Any]], None], lost: Callable[[Sequence[UUID]], None]
-) -> tuple[Address, Link, dict[bytes, Any]]:
+async def _find(seeds: Sequence[Server], channels: Sequence[bytes]) -> tuple[list[Server], list[Server]]:
+    """Who carries each channel, the same object for the same server, and all servers; asked of the first seed that answers."""
     for number, seed in enumerate(seeds, 1):
+        client = seed.client()
         try:
-            return seed, *await Link.open(seed, pushed, lost)
-        except (OSError, TimeoutError):
+            async with asyncio.timeout(CONNECT_S):
+                if not (await client.info("cluster"))["cluster_enabled"]:
+                    return [seed] * len(channels), [seed]
+                slots = parse_cluster_slots(await client.cluster("slots"), current_host=_host(seed))
+        except FAILURES:
             if number == len(seeds):
                 raise
+        else:
+            primaries = _primaries(seed, slots)
+            owners = [_owner(primaries, key_slot(channel)) for channel in channels]
+            return owners, _each(primaries.values())
+        finally:
+            await client.aclose()
     raise ConnectionError("no server of the bus is known")
 
 
-def _owners(shards: Sequence[dict[bytes, Any]], seed: Address) -> list[tuple[int, int, Address]]:
-    """First slot, last slot, primary."""
-    owners = []
-    for shard in shards:
-        slots = [int(slot) for slot in shard[b"slots"]]
-        for node in shard[b"nodes"]:
-            if node[b"role"] in (b"master", b"primary") and node[b"health"] == b"online":
-                port = node.get(b"tls-port" if seed.tls else b"port") or node[b"port"]
-                host = (node.get(b"endpoint") or node[b"ip"]).decode()
-                address = replace(seed, host=seed.host if host in ("", "?") else host, port=int(port), path=None)
-                owners += [(first, last, address) for first, last in zip(slots[::2], slots[1::2], strict=True)]
-    return owners
+def _each(servers: Iterable[Server]) -> list[Server]:
+    return list({id(server): server for server in servers}.values())
 
 
-def _owner(owners: Sequence[tuple[int, int, Address]], slot: int) -> Address:
-    for first, last, address in owners:
+def _host(seed: Server) -> str:
+    host: str = seed.options.get("host", "127.0.0.1")
+    return host
+
+
+def _primaries(seed: Server, slots: Mapping[tuple[int, int], Mapping[str, Any]]) -> dict[tuple[int, int], Server]:
+    """By first and last slot."""
+    tls = issubclass(seed.connection, SSLConnection)
+    options = {name: value for name, value in seed.options.items() if name != "path"}
+    known: dict[tuple[str, int], Server] = {}
+    primaries = {}
+    for range_, shard in slots.items():
+        host, port = shard["primary"]
+        if host == "?":  # a cluster that is to tell its names and has none
+            host = _host(seed)
+        server = Server(SSLConnection if tls else Connection, {**options, "host": host, "port": port})
+        primaries[range_] = known.setdefault((host, port), server)
+    return primaries
+
+
+def _owner(primaries: Mapping[tuple[int, int], Server], slot: int) -> Server:
+    for (first, last), server in primaries.items():
         if first <= slot <= last:
-            return address
+            return server
     raise ConnectionError(f"nobody in the cluster owns slot {slot}")
