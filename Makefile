@@ -16,7 +16,7 @@ LOCK = $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-plots bench-peak lock upgrade clean
+.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-nodes bench-plots bench-peak lock upgrade clean
 
 help: ## show this list
 	@printf '\n  \033[1mFairwire\033[0m: the live wire of an online trade fair\n\n'
@@ -65,6 +65,8 @@ bench-announce: $(VENV)/.dev.stamp ## an announcement to 15,000 sockets while pe
 	@$(PY) -m bench.announce --json bench/figures/announce.json $(BENCH)
 bench-commit: $(VENV)/.dev.stamp ## messages accepted per second, beside bare asyncpg loops
 	@$(PY) -m bench.commit --json bench/figures/commit.json $(BENCH)
+bench-nodes: $(VENV)/.dev.stamp ## what two nodes with a bus cost, beside one
+	@$(PY) -m bench.nodes --json bench/figures/nodes.json $(BENCH)
 bench-idle: $(VENV)/.dev.stamp ## memory and processor time of 15,000 sockets that wait
 	@$(PY) -m bench.idle --json bench/figures/idle.json $(BENCH)
 bench-connect: $(VENV)/.dev.stamp ## sockets that become live per second, with 50 and with 300 contacts

@@ -229,10 +229,10 @@ class Load:
                 await pair.idle()
 
 
-async def talking(served: Served, dsn: str, code: str, pairs: int, talk: Talk) -> Load:
-    """Live sockets of pairs, in a fair of their own, that have a conversation, opened through the door."""
+async def talking(served: Served, dsn: str, code: str, pairs: int, talk: Talk, others: Served | None = None) -> Load:
+    """Live sockets of pairs, in a fair of their own, that have a conversation, opened through the door; exhibitors at `others`."""
     cast = await people(dsn, code, buyers=pairs, exhibitors=pairs)
-    mains = await connect_all(served, [one.token for one in cast["main"]], talk.wire)
+    mains = await connect_all(others or served, [one.token for one in cast["main"]], talk.wire)
     buyers = await connect_all(served, [one.token for one in cast["buyer"]], talk.wire)
     load = Load(talk)
     for buyer, main, home in zip(buyers, mains, cast["main"], strict=True):
