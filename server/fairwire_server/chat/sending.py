@@ -1,8 +1,8 @@
 """Sending: a use case over a list, so that a busy hour costs a commit per batch and not per message (W7, W8).
 
-Conversations are spread over lanes by exhibitor; a lane has one batch in flight, and what arrives meanwhile is the next one. A
-message that comes alone does not wait. A batch that fails is decided again one by one, so that nobody pays for another's
-fault; when a commit's outcome is unknown all of it gets a temporary error, and a retry with the same cid finds out (W7).
+What arrives while a batch is decided is the next one (`flights.py`). A batch that fails is decided again one by one, so that nobody
+pays for another's fault; when a commit's outcome is unknown all of it gets a temporary error, and a retry with the same cid finds
+out (W7).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -18,6 +18,7 @@ from uuid import UUID
 from fairwire_protocol.errors import FairwireError, Refused, Unavailable
 from fairwire_protocol.operations.chat import SendMessage, Sent
 from fairwire_server.accounts.rules import Caller, reading_kinds
+from fairwire_server.chat.flights import Flight, Flights
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.posting import Posting, listeners_of, message_row
 from fairwire_server.chat.records import ImageFact, Locked, Post, SenderFact, SendFacts
@@ -31,7 +32,6 @@ from fairwire_server.database.work import Work, Works
 
 __all__ = ["Accepted", "Sender"]
 
-BATCH: Final = 128
 WAITING: Final = 4096
 HOMES: Final = 200_000
 
@@ -59,17 +59,13 @@ class _Item:
     image: UUID | None
     flagged: bool
     fingerprint: bytes
+    home: UUID
+    """Its exhibitor, or, as long as that is not known, its conversation."""
     outcome: asyncio.Future[Sent]
 
     @property
     def key(self) -> tuple[UUID, UUID]:
         return (self.caller.account, self.cid)
-
-
-@dataclass(slots=True)
-class _Lane:
-    waiting: list[_Item] = field(default_factory=list)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Sender:
@@ -86,7 +82,6 @@ class Sender:
         text_max: int,
         accepted: Callable[[Sequence[Accepted]], None],
         observe: Callable[[int, float], None],
-        lanes: int = 4,
     ) -> None:
         self._works = works
         self._store = store
@@ -96,7 +91,7 @@ class Sender:
         self._text_max = text_max
         self._accepted = accepted
         self._observe = observe
-        self._lanes = [_Lane() for _ in range(lanes)]
+        self._flights = Flights(self._settle, _home_of)
         # Which exhibitor a conversation belongs to never changes; a buyer's call does not say it.
         self._homes: dict[UUID, UUID] = {}
         # Seconds from a buyer's message to its answer, the latest of each exhibitor until the next write (C5).
@@ -105,13 +100,10 @@ class Sender:
     async def send(self, caller: Caller, context: Context, request: SendMessage) -> Sent:
         """Store a message, or raise why not. Cancelling the caller does not take the message back."""
         item = self._item(caller, context, request)
-        home = caller.exhibitor or self._homes.get(request.conversation, request.conversation)
-        lane = self._lanes[hash(home) % len(self._lanes)]
-        if len(lane.waiting) >= WAITING:
+        if len(self._flights.waiting) >= WAITING:
             raise Unavailable(retry_after_ms=1000)
-        lane.waiting.append(item)
-        lane.wake.set()
-        return await item.outcome  # cancelled, it takes no answer any more; the lane goes on
+        self._flights.add(item)
+        return await item.outcome  # cancelled, it takes no answer any more; the batch goes on
 
     def _item(self, caller: Caller, context: Context, request: SendMessage) -> _Item:
         if context.cid is None:
@@ -138,19 +130,17 @@ class Sender:
             image,
             flagged,
             sha256(content.encode()).digest()[:16],
+            caller.exhibitor or self._homes.get(request.conversation, request.conversation),
             asyncio.get_running_loop().create_future(),
         )
 
     async def run(self) -> None:
-        """Work the lanes until cancelled; what waits then gets a temporary error."""
+        """Send batches off until cancelled; what waits then gets a temporary error."""
         try:
-            async with asyncio.TaskGroup() as group:
-                for lane in self._lanes:
-                    group.create_task(self._work(lane))
+            await self._flights.run()
         finally:
-            for lane in self._lanes:
-                for item in lane.waiting:
-                    _fail(item, Unavailable("draining"))
+            for item in self._flights.waiting:
+                _fail(item, Unavailable("draining"))
 
     async def write_answer_times(self) -> None:
         """C5: let the exhibitors' usual time to answer follow what was measured since the last time."""
@@ -159,19 +149,11 @@ class Sender:
             async with self._works.begin() as work:
                 await self._store.run(work.connection, "answer_times", list(answers), list(answers.values()))
 
-    async def _work(self, lane: _Lane) -> None:
-        while True:
-            await lane.wake.wait()
-            lane.wake.clear()
-            while lane.waiting:
-                batch, lane.waiting = lane.waiting[:BATCH], lane.waiting[BATCH:]
-                await self._settle(batch)
-
-    async def _settle(self, batch: Sequence[_Item]) -> None:
+    async def _settle(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
         """Every item of the batch gets its outcome, whatever happens."""
         started = self._works.clock.monotonic()
         try:
-            await self._commit(batch)
+            await self._commit(batch, flight)
         except OutcomeUnknown as error:
             for item in batch:
                 _fail(item, error)
@@ -182,14 +164,14 @@ class Sender:
         except Exception as error:
             if len(batch) > 1:
                 for item in batch:
-                    await self._settle([item])
+                    await self._settle([item], flight)
             else:
                 taken = isinstance(error, ConstraintViolated) and error.name == "message_cid_unique"
                 _fail(batch[0], Refused("cid_reused") if taken else error)
         else:
             self._observe(len(batch), self._works.clock.monotonic() - started)
 
-    async def _commit(self, batch: Sequence[_Item]) -> None:
+    async def _commit(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
         async with self._works.begin() as work:
             locked = await self._store.lock(work.connection, [item.conversation for item in batch])
             facts = await self._facts(work, batch, locked)
@@ -199,6 +181,7 @@ class Sender:
             # Before the events: then an answer and the event of the same message leave its socket in one write.
             work.on_commit(decided.settle)
             await decided.posting.write(work)
+            self._flights.decided(flight)
         self._accepted(decided.accepted)
         self._answers.update(decided.answers)
         if len(self._homes) > HOMES:
@@ -354,6 +337,10 @@ def _as_now(caller: Caller, fact: SenderFact) -> Caller:
     if same == (fact.kind, fact.name, fact.complete, fact.silenced):
         return caller
     return caller.as_now(fact.kind, fact.name, complete=fact.complete, silenced=fact.silenced)
+
+
+def _home_of(item: _Item) -> UUID:
+    return item.home
 
 
 def _succeed(item: _Item, sent: Sent) -> None:

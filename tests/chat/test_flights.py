@@ -1,0 +1,109 @@
+"""Batches in flight: what gathers, what goes beside, and that one held up holds up nobody for long (W7, W8)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from fairwire_server.chat.flights import BATCH, Flight, Flights
+
+Item = tuple[str, int]
+
+
+class Field:
+    """Where flights go: each batch stays until it is let go, in two steps."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Item]] = []
+        self.flights = Flights(self._settle, lambda item: UUID(int=item[1]))
+        self._gates: list[tuple[asyncio.Event, asyncio.Event]] = []
+        self._came = asyncio.Condition()
+
+    async def _settle(self, batch: Sequence[Item], flight: Flight[Item]) -> None:
+        decided, over = asyncio.Event(), asyncio.Event()
+        self.batches.append(list(batch))
+        self._gates.append((decided, over))
+        async with self._came:
+            self._came.notify_all()
+        await decided.wait()
+        self.flights.decided(flight)
+        await over.wait()
+
+    async def until(self, count: int) -> None:
+        """Return once so many batches have taken off."""
+        async with asyncio.timeout(10), self._came:
+            await self._came.wait_for(lambda: len(self.batches) >= count)
+
+    def decide(self, number: int) -> None:
+        """Let a batch decide; its commit is still to come."""
+        self._gates[number][0].set()
+
+    def land(self, number: int) -> None:
+        """Let a batch end."""
+        self.decide(number)
+        self._gates[number][1].set()
+
+
+@asynccontextmanager
+async def field() -> AsyncIterator[Field]:
+    one = Field()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(one.flights.run())
+        try:
+            yield one
+        finally:
+            running.cancel()
+
+
+async def test_one_alone_does_not_wait_and_what_comes_meanwhile_goes_together() -> None:
+    async with field() as one:
+        one.flights.add(("a", 1))
+        await one.until(1)
+        for number in range(3):
+            one.flights.add((f"b{number}", 10 + number))
+        one.decide(0)  # its commit is still under way
+        await one.until(2)
+        assert one.batches == [[("a", 1)], [("b0", 10), ("b1", 11), ("b2", 12)]]
+
+
+async def test_a_batch_has_an_end_and_the_order_is_that_of_coming() -> None:
+    async with field() as one:
+        one.flights.add(("first", 0))
+        await one.until(1)
+        for number in range(BATCH + 2):
+            one.flights.add(("more", 1 + number))
+        one.land(0)
+        await one.until(2)
+        one.land(1)
+        await one.until(3)
+        assert [len(batch) for batch in one.batches] == [1, BATCH, 2]
+        assert [item for batch in one.batches[1:] for item in batch] == [("more", 1 + n) for n in range(BATCH + 2)]
+
+
+async def test_one_held_up_holds_up_only_its_own_for_long() -> None:
+    async with field() as one:
+        one.flights.add(("held", 1))
+        await one.until(1)
+        one.flights.add(("its own", 1))
+        one.flights.add(("another", 2))
+        await one.until(2)  # after a moment, although the first decides for ever
+        assert one.batches == [[("held", 1)], [("another", 2)]]
+        one.land(1)
+        one.land(0)
+        await one.until(3)
+        assert one.batches[2] == [("its own", 1)]
+
+
+async def test_there_are_never_more_than_four_in_flight() -> None:
+    async with field() as one:
+        for number in range(5):
+            one.flights.add(("x", number))
+            if number < 4:
+                await one.until(number + 1)
+                one.decide(number)
+        await asyncio.sleep(0)
+        assert len(one.batches) == 4
+        one.land(2)
+        await one.until(5)
