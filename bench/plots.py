@@ -2,7 +2,7 @@
 
     python -m bench.plots [FILE ...]
 
-Reads `bench/figures/*.json`, writes `bench/plots/*.svg`. In the upper part right is better, whatever a figure counts: a rate is
+Reads `bench/figures/*.json`, writes `bench/pictures/*.svg`. In the upper part right is better, whatever a figure counts: a rate is
 divided by what is asked for, a cost divides its bound, and the line at 1 is the target. The lower part has the plain ratios to the
 references. A dot is a pair, the bar from the least to the greatest of them, the large mark their median. Both axes are logarithmic.
 """
@@ -24,7 +24,7 @@ from bench.report import Figure, Run, short
 __all__ = ["draw"]
 
 FIGURES: Final = Path(__file__).with_name("figures")
-PLOTS: Final = Path(__file__).with_name("plots")
+PLOTS: Final = Path(__file__).with_name("pictures")
 WIDTH, LEFT, RIGHT, ROW, TOP = 940, 250, 210, 26, 58
 TICKS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 HOLDS, FAILS, NEUTRAL = "#1d7a5c", "#b23b25", "#47525d"

@@ -113,8 +113,8 @@ def test_a_plot_is_an_svg_with_a_row_for_every_figure_that_stands_beside_somethi
 
 def test_every_plot_shown_in_the_results_is_there_and_every_plot_is_shown() -> None:
     results = (BENCH / "RESULTS.md").read_text("utf-8")
-    for picture in BENCH.glob("plots/*.svg"):
-        assert f"(plots/{picture.name})" in results
+    for picture in BENCH.glob("pictures/*.svg"):
+        assert f"(pictures/{picture.name})" in results
 
 
 FIGURES = {

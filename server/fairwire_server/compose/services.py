@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -288,8 +288,7 @@ def _chat(g: Ground) -> dict[str, Any]:
     def posting() -> Posting:
         return Posting(store, g.contact_store, g.streams, span=span)
 
-    online = g.presences.online
-    routing = Routing(store, online)
+    routing = Routing(store, g.presences.online)
     search_store = SearchStore()
     indexer = Indexer(works, search_store, g.search_tokens)
     moderation_store = ModerationStore()
@@ -312,6 +311,26 @@ def _chat(g: Ground) -> dict[str, Any]:
             accepted=indexer.feed if settings.search_index else lambda _: None,
             observe=observe_batch,
         ),
+        **_around_messages(g, posting),
+        "search": Search(works, search_store, g.contact_store, g.search_tokens),
+        "indexer": indexer,
+        "keyword_lists": keyword_lists,
+        "moderation": Moderation(
+            works,
+            g.commands,
+            moderation_store,
+            g.store,
+            g.contact_store,
+            g.streams,
+            keyword_lists,
+            lambda fair: LiveFigures(*g.hub.figures(fair)),
+        ),
+    }
+
+
+def _around_messages(g: Ground, posting: Callable[[], Posting]) -> dict[str, Any]:
+    settings, works, store = g.settings, g.works, g.chat_store
+    return {
         "reading": Reading(works, store, g.contact_store),
         "receipts": Receipts(works, store, g.contact_store, g.streams),
         "acts": Acts(
@@ -329,21 +348,8 @@ def _chat(g: Ground) -> dict[str, Any]:
             store,
             g.contact_store,
             posting,
-            online,
+            g.presences.online,
             offer_for=timedelta(seconds=settings.offer_s),
-        ),
-        "search": Search(works, search_store, g.contact_store, g.search_tokens),
-        "indexer": indexer,
-        "keyword_lists": keyword_lists,
-        "moderation": Moderation(
-            works,
-            g.commands,
-            moderation_store,
-            g.store,
-            g.contact_store,
-            g.streams,
-            keyword_lists,
-            lambda fair: LiveFigures(*g.hub.figures(fair)),
         ),
     }
 
