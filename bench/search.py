@@ -41,6 +41,7 @@ from fairwire_server.chat.search_store import SearchStore
 from fairwire_server.chat.search_tokens import SearchTokens
 from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
 from fairwire_server.clock import SystemClock
+from fairwire_server.commands.common import collect_seldom
 from fairwire_server.contacts.service import ContactLimits, Contacts
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.context import Context
@@ -118,6 +119,7 @@ async def _bench(chosen: Options) -> int:
             meter = Meter(report, await work.connection.fetchval("SELECT pg_backend_pid()"))
         if chosen.quick:
             words = {of: {kind: chosen_words[:3] for kind, chosen_words in some.items()} for of, some in words.items()}
+        collect_seldom()  # as `serve` does
         worst = await _searches(works, tokens, words, meter)
         await _lists(works, meter)
         report.bound("search.p95.worst", [worst], "ms", SEARCH_MS)

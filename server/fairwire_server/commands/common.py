@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -20,7 +21,7 @@ from fairwire_server.database.migrate import migrate_database, pending_in
 from fairwire_server.database.pool import Database
 from fairwire_server.settings import Settings
 
-__all__ = ["ProgressLine", "database_url", "open_database", "run"]
+__all__ = ["ProgressLine", "collect_seldom", "database_url", "open_database", "run"]
 
 Result = TypeVar("Result")
 
@@ -132,3 +133,11 @@ async def open_database(
         )
         async with database:
             yield database
+
+
+def collect_seldom() -> None:
+    """What lives as long as the process is not searched for garbage any more, and new garbage less often: cycles are rare in a
+    message's way, and looking for them every 700 objects took a seventh of the time under load."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import Sequence
 
 import click
 
 from fairwire_server.clock import SystemClock
-from fairwire_server.commands.common import open_database, run
+from fairwire_server.commands.common import collect_seldom, open_database, run
 from fairwire_server.compose import open_node
 from fairwire_server.compose.doors import Doors, open_doors
 from fairwire_server.database.pool import Database
@@ -52,19 +51,11 @@ async def _serve(settings: Settings) -> None:
         sign_ins = await _demo_sign_ins(settings, database)
         async with open_node(settings, database) as node, open_doors(node, sign_ins) as doors:
             _tell(settings, doors, sign_ins)
-            _collect_seldom()
+            collect_seldom()
             await stop.wait()
             click.echo("Stopping: telling every socket, finishing what is under way …", err=True)
             doors.health.draining = True
             await node.drain()
-
-
-def _collect_seldom() -> None:
-    """What lives as long as the process is not searched for garbage any more, and new garbage less often: cycles are rare in a
-    message's way, and looking for them every 700 objects took a seventh of the time under load."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 async def _demo_sign_ins(settings: Settings, database: Database) -> Sequence[DemoSignIn]:
