@@ -31,6 +31,8 @@ __all__ = ["Receipts"]
 
 Key = tuple[UUID, UUID]
 TICK_S: Final = 0.05
+BUSY_S: Final = 0.25
+"""Between two transactions while there is always something to write: each holds the rows of its chats for a moment, and messages wait."""
 SPACING_S: Final = 1.0
 BATCH: Final = 128  # as many as a batch of messages: their chats are locked meanwhile
 PATIENT: Final = 20  # every so many-th time a busy chat is waited for and not passed over
@@ -60,6 +62,7 @@ class Receipts:
         self._written: dict[Key, float] = {}
         self._asked: list[_Asked] = []
         self._turn = 0
+        self._flushed_at = float("-inf")
         self._wake = asyncio.Event()
 
     def received(self, account: UUID, seqs: Mapping[UUID, int]) -> None:
@@ -112,8 +115,10 @@ class Receipts:
         """Write what was gathered, until cancelled."""
         while True:
             await self._wake.wait()
-            await self._works.clock.sleep(TICK_S)
+            quiet = self._works.clock.monotonic() - self._flushed_at > SPACING_S
+            await self._works.clock.sleep(TICK_S if quiet else BUSY_S)
             await self.flush()
+            self._flushed_at = self._works.clock.monotonic()
             if not self._pending and not self._asked:
                 self._wake.clear()
 
