@@ -76,3 +76,4 @@ async def test_whoever_gives_up_in_line_costs_nobody_a_place() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     (await admission.enter())()
+    assert admission.waiting == 0, "everybody who wanted a place has had it"

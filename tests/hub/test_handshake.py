@@ -184,3 +184,16 @@ async def test_in_a_storm_some_are_told_when_to_come_back_and_the_rest_gets_in_w
         assert {frame["code"] for frame in away} == {4004}
         assert all(frame["retry_after_ms"] > 0 for frame in away)
         assert running.node.metrics.sockets == len(many) - len(away)
+
+
+async def test_a_fault_of_ours_at_the_hello_drops_the_connection_and_is_logged_w1(
+    database_url: str, tmp_path: Path, log: list[str]
+) -> None:
+    async with running_node(database_url, tmp_path) as running, raw(running) as one:
+        async with running.node.works.begin() as work:
+            await work.connection.execute("ALTER TABLE session RENAME COLUMN device_id TO lost")
+        await one.send(hello(running.ground["buyer"].token))
+        _, code = await one.end()
+        assert code == 1006
+        assert log
+        log.clear()

@@ -14,6 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import structlog
 from aiohttp import web
 
 from fairwire_protocol import frames
@@ -92,6 +93,7 @@ class SocketDoor:
         self._admission = admission
         self._settings = settings
         self._numbers = count(1)
+        self.log = structlog.get_logger("socket")
         self._wires: set[Wire] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,7 +107,10 @@ class SocketDoor:
         if headers is None:
             raise web.HTTPBadRequest(text=f"This is a WebSocket address (RFC 6455, version {VERSION}).")
         answer = web.StreamResponse(status=101, headers=headers)
-        wire, first = await hand_over(request, answer, self._settings.limits.frame_bytes)
+        try:
+            wire, first = await hand_over(request, answer, self._settings.limits.frame_bytes)
+        except ConnectionError:
+            return answer  # the client has gone: nobody's fault
         self._wires.add(wire)
         codec = CODECS.get(headers.get("Sec-WebSocket-Protocol", ""))
         connection = _Connection(self, wire, codec or CODECS[next(iter(CODECS))], request[ADDRESS])
@@ -198,6 +203,9 @@ class _Connection:
                 if not backlog:
                     return
                 work = self._message(backlog.popleft())
+        except Exception:
+            self._door.log.exception("connection failed")  # a fault of ours: better gone than silent for ever
+            self._wire.abort()
         finally:
             self._backlog = None
             self._wire.resume_reading()
