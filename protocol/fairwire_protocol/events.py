@@ -12,13 +12,20 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from fairwire_protocol.models import Account, Contact, Entry, Marker, Message, Offer, Person, Seq
+from fairwire_protocol.models import Account, Booking, Contact, Entry, Guest, Marker, Message, Offer, Person, Place, Seq
 
 __all__ = [
-    "AccountChanged", "AccountEvent", "Announcement", "BlockChanged", "ContactChanged", "ContactMarked", "FairEvent",
-    "Handled", "MarkerMoved", "MessagePosted", "MessageRecalled", "Notice", "OfferClosed", "OfferMade", "PersonRenamed",
-    "Waiting",
+    "AccountChanged", "AccountEvent", "Announcement", "BlockChanged", "BookingChanged", "ContactChanged", "ContactMarked", "FairEvent",
+    "Handled", "LobbyChanged", "MarkerMoved", "MessagePosted", "MessageRecalled", "Notice", "NoticeKind", "OfferClosed", "OfferMade",
+    "PersonRenamed", "PlaceChanged", "Waiting",
 ]  # fmt: skip
+
+NoticeKind = Literal[
+    "transfer_offline", "report", "requested", "assigned", "reassigned", "changed", "rejected", "cancelled", "reminder_day",
+    "reminder_soon", "pending_day", "proposed", "place_offered", "guest_waiting", "time_up", "did_it_happen", "unreached", "waiting",
+]  # fmt: skip
+"""What a notice is about. `reminder_day` and `reminder_soon` come 24 hours and 15 minutes ahead; `pending_day`: still pending at
+T−24 h; `time_up`: the slot is over (M10); `unreached`: somebody could not be told on any channel (A8)."""
 
 
 class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="type"):
@@ -114,10 +121,35 @@ class AccountChanged(Event, tag="account", frozen=True, kw_only=True):
 class Notice(Event, tag="notice", frozen=True, kw_only=True):
     """Something the account should look at, and why."""
 
-    kind: Literal["transfer_offline", "report"]
+    kind: NoticeKind
     conversation: UUID | None = None
+    booking: UUID | None = None
     ts: int
+    starts_at: int | None = None
+    """Of the meeting that it is about."""
+    next_at: int | None = None
+    """`time_up`: when the receiving account's next meeting starts (M10)."""
     by: Person | None = None
+    about: Person | None = None
+
+
+class BookingChanged(Event, tag="booking", frozen=True, kw_only=True):
+    """A booking as it is now. It enters the client's list with this event, and leaves it once it has ended (W5)."""
+
+    booking: Booking
+
+
+class PlaceChanged(Event, tag="place", frozen=True, kw_only=True):
+    """The buyer's place in a waiting list: new, offered the seat, or over (M13)."""
+
+    place: Place
+    outcome: Literal["accepted", "declined", "expired", "left", "over"] | None = None
+
+
+class LobbyChanged(Event, tag="lobby", frozen=True, kw_only=True):
+    """A guest of the account's side waits, was admitted or refused (M9)."""
+
+    guest: Guest
 
 
 class Announcement(Event, tag="announcement", frozen=True, kw_only=True):
@@ -144,5 +176,8 @@ AccountEvent = (
     | PersonRenamed
     | AccountChanged
     | Notice
+    | BookingChanged
+    | PlaceChanged
+    | LobbyChanged
 )
 FairEvent = Announcement

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from fairwire_protocol.models import Account, Entry, Limits, Message, Offer, Pos, Position, Presence
+from fairwire_protocol.models import Account, Booking, Entry, Limits, Message, Offer, Place, Pos, Position, Presence
 
 __all__ = [
     "Ack", "Beat", "Bye", "Call", "ClientFrame", "Device", "Error", "Event", "Hello", "Live", "Looking", "PresenceChanged",
@@ -124,6 +124,9 @@ class Snapshot(Frame, tag="snapshot", frozen=True, kw_only=True):
     starred: tuple[UUID, ...] = ()
     messages: tuple[Message, ...] = ()
     offers: tuple[Offer, ...] = ()
+    bookings: tuple[Booking, ...] = ()
+    """Pending and assigned ones that have not ended."""
+    places: tuple[Place, ...] = ()
 
 
 class Live(Frame, tag="live", frozen=True, kw_only=True):

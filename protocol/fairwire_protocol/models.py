@@ -13,15 +13,19 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 __all__ = [
-    "Account", "AccountKind", "AccountState", "BuyerCard", "BuyerDetails", "Card", "Contact", "Entry", "Exhibit", "ExhibitorCard",
-    "Fair", "Image", "Limits", "Marker", "Message", "MessageKind", "Model", "Offer", "Person",
-    "Pos", "Position", "Presence", "PresenceState", "Section", "Seq", "Session", "Side", "Subject", "Transfer", "TransferReason",
+    "Account", "AccountKind", "AccountState", "Attendance", "Booking", "BookingChange", "BookingNote", "BookingState", "BuyerCard",
+    "BuyerDetails", "Card", "Company", "Contact", "Entry", "Exhibit", "ExhibitorCard", "Fair", "Guest", "Image", "Limits", "Marker",
+    "Message", "MessageKind", "Model", "Offer", "Person", "Place", "Pos", "Position", "Presence", "PresenceState", "Proposal",
+    "Section", "Seq", "Session", "Side", "Subject", "Transfer", "TransferReason", "Visitor",
 ]  # fmt: skip
 
 AccountKind = Literal["organiser", "main", "manager", "business", "exhibit", "buyer"]
 AccountState = Literal["active", "disabled", "suspended", "removed"]
 Side = Literal["buyer", "team"]
-MessageKind = Literal["text", "image", "card", "transfer"]
+MessageKind = Literal["text", "image", "card", "transfer", "booking"]
+BookingState = Literal["pending", "assigned", "rejected", "cancelled"]
+BookingChange = Literal["requested", "assigned", "reassigned", "unassigned", "rejected", "cancelled", "moved"]
+Attendance = Literal["unknown", "attended", "no_show"]
 PresenceState = Literal["online", "busy", "away", "offline"]
 TransferReason = Literal["transfer", "accepted", "takeover", "routing", "handover"]
 Seq = Annotated[int, Meta(ge=0, le=2_147_483_647)]
@@ -215,6 +219,18 @@ class Transfer(Model, frozen=True, kw_only=True):
     note: str | None = None
 
 
+class BookingNote(Model, frozen=True, kw_only=True):
+    """What has happened to a booking, as a card in its chat, frozen as it was at that moment (M4–M7)."""
+
+    booking: UUID
+    change: BookingChange
+    starts_at: int
+    ends_at: int
+    topic: str = ""
+    receiver: Person | None = None
+    reason: str | None = None
+
+
 class Message(Model, frozen=True, kw_only=True):
     """One numbered message of a conversation. A recalled one keeps its place and loses its content (C12)."""
 
@@ -229,6 +245,8 @@ class Message(Model, frozen=True, kw_only=True):
     image: Image | None = None
     card: Card | None = None
     transfer: Transfer | None = None
+    booking: BookingNote | None = None
+    """Its `sender` is who caused the change. It opens no chat, routes none and moves no marker."""
     recalled: bool = False
     cid: UUID | None = None
     """The sender's command id, for its own devices to match their outbox (W7)."""
@@ -284,6 +302,90 @@ class Offer(Model, frozen=True, kw_only=True):
     expires_at: int
     contact: BuyerCard
     note: str | None = None
+
+
+class Visitor(Model, frozen=True, kw_only=True):
+    """A buyer as bookings show it to an exhibitor, in the base or not: by interests and country (M5, K2)."""
+
+    id: UUID
+    name: str
+    country: str | None = None
+    interests: tuple[str, ...] = ()
+    avatar: str | None = None
+
+
+class Company(Model, frozen=True, kw_only=True):
+    """An exhibitor by its names."""
+
+    id: UUID
+    name_zh: str
+    name_en: str
+
+
+class Proposal(Model, frozen=True, kw_only=True):
+    """Another time for a booking, which waits for the other side's yes and holds a seat meanwhile (M7)."""
+
+    id: UUID
+    slot: UUID
+    starts_at: int
+    ends_at: int
+    side: Side
+    by: Person
+    """For the buyer, the exhibitor's side is whoever of it proposed."""
+    note: str | None = None
+    expires_at: int
+
+
+class Booking(Model, frozen=True, kw_only=True):
+    """A booked meeting (M4–M7, M11), the same to everybody who may see it."""
+
+    id: UUID
+    slot: UUID
+    conversation: UUID
+    exhibitor: Company
+    buyer: Visitor
+    state: BookingState
+    starts_at: int
+    ends_at: int
+    topic: str = ""
+    card: Card | None = None
+    receiver: Person | None = None
+    """The receiving account (接收账号) while assigned."""
+    reason: str | None = None
+    """Why it was rejected or cancelled."""
+    ended_by: Side | None = None
+    proposal: Proposal | None = None
+    room_number: str | None = None
+    """会议号: nine digits, while assigned (M9)."""
+    time_revision: int = 0
+    assignment: int = 0
+    buyer_attendance: Attendance = "unknown"
+    team_attendance: Attendance = "unknown"
+    requested_at: int = 0
+    changed_at: int = 0
+
+
+class Place(Model, frozen=True, kw_only=True):
+    """A buyer's place in the waiting list of a full slot; once `expires_at` is set the freed seat is held for it till then (M13)."""
+
+    id: UUID
+    slot: UUID
+    exhibitor: Company
+    starts_at: int
+    ends_at: int
+    topic: str = ""
+    expires_at: int | None = None
+
+
+class Guest(Model, frozen=True, kw_only=True):
+    """Somebody without an account in the lobby of a meeting (M9)."""
+
+    id: UUID
+    booking: UUID
+    side: Side
+    name: str
+    at: int
+    state: Literal["waiting", "admitted", "refused"] = "waiting"
 
 
 class Subject(Model, frozen=True, kw_only=True):

@@ -56,6 +56,8 @@ def _part(first: FirstState) -> Snapshot:
         starred=first.starred,
         messages=first.messages,
         offers=first.offers,
+        bookings=first.bookings,
+        places=first.places,
     )
 
 
@@ -178,6 +180,8 @@ def same(state: State, fresh: State, now: int, who: str) -> None:
     assert state.account == fresh.account, f"{who}: {differing(state.account, fresh.account)}"
     assert _waiting(state, now) == _waiting(fresh, now), f"{who}: offers"
     assert state.unread == fresh.unread, f"{who}: unread"
+    assert state.bookings == fresh.bookings, f"{who}: bookings"
+    assert state.places == fresh.places, f"{who}: places"
     strange = state.windows.keys() - fresh.windows.keys()
     assert not strange, f"{who}: windows of {strange}"
     for conversation, window in state.windows.items():

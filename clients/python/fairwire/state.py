@@ -20,7 +20,7 @@ from msgspec import structs
 
 from fairwire_protocol import events as e
 from fairwire_protocol.frames import Snapshot
-from fairwire_protocol.models import Account, BuyerCard, Contact, Entry, Marker, Message, Offer, Person
+from fairwire_protocol.models import Account, Booking, BuyerCard, Contact, Entry, Marker, Message, Offer, Person, Place
 from fairwire_protocol.session import Body, UnknownEvent
 
 __all__ = ["RECENT_MAX", "WINDOWS_MAX", "WINDOW_MESSAGES", "State", "apply"]
@@ -46,6 +46,10 @@ class State:
     """For the newest open chats: the last messages without a gap between them, at most 20 (W5)."""
     offers: Mapping[UUID, Offer] = field(default_factory=dict)
     """Ask-first transfers that wait for an answer (C8)."""
+    bookings: Mapping[UUID, Booking] = field(default_factory=dict)
+    """Pending and assigned bookings that have not ended (M5). `schedule` has them in order."""
+    places: Mapping[UUID, Place] = field(default_factory=dict)
+    """The buyer's places in waiting lists of slots that have not begun (M13)."""
     limit: int = RECENT_MAX
 
     @classmethod
@@ -57,11 +61,15 @@ class State:
         starred: set[UUID] = set()
         windows: dict[UUID, list[Message]] = {}
         offers: dict[UUID, Offer] = {}
+        bookings: dict[UUID, Booking] = {}
+        places: dict[UUID, Place] = {}
         for part in parts:
             account = part.account or account
             entries.update((entry.conversation, entry) for entry in part.entries)
             starred.update(part.starred)
             offers.update((offer.id, offer) for offer in part.offers if offer.expires_at > now)
+            bookings.update((booking.id, booking) for booking in part.bookings if booking.ends_at > now)
+            places.update((place.id, place) for place in part.places if place.starts_at > now)
             for message in part.messages:
                 windows.setdefault(message.conversation, []).append(message)
         if account is None:
@@ -69,12 +77,17 @@ class State:
         for messages in windows.values():
             messages.sort(key=lambda message: message.seq)
         tails = {conversation: tuple(messages[-WINDOW_MESSAGES:]) for conversation, messages in windows.items()}
-        return cls(account, entries, frozenset(starred), tails, offers, limit)._bounded()
+        return cls(account, entries, frozenset(starred), tails, offers, bookings, places, limit)._bounded()
 
     @property
     def recent(self) -> tuple[Entry, ...]:
         """The recent list: pinned first, then the rest, each by newest message (K1, K4, W8)."""
         return tuple(sorted(self.entries.values(), key=lambda entry: (entry.pinned_at is None, -entry.at)))
+
+    @property
+    def schedule(self) -> tuple[Booking, ...]:
+        """The bookings by time."""
+        return tuple(sorted(self.bookings.values(), key=lambda booking: (booking.starts_at, booking.id)))
 
     @property
     def unread(self) -> int:
@@ -111,6 +124,10 @@ def apply(state: State, event: Body, pos: int, now: int) -> State:
     state = _change(state, event, pos)
     if any(offer.expires_at <= now for offer in state.offers.values()):
         state = replace(state, offers={key: offer for key, offer in state.offers.items() if offer.expires_at > now})
+    if any(booking.ends_at <= now for booking in state.bookings.values()):
+        state = replace(state, bookings={key: known for key, known in state.bookings.items() if known.ends_at > now})
+    if any(place.starts_at <= now for place in state.places.values()):
+        state = replace(state, places={key: known for key, known in state.places.items() if known.starts_at > now})
     return state._bounded()
 
 
@@ -137,8 +154,22 @@ def _change(state: State, event: Body, pos: int) -> State:
         case e.AccountChanged():
             person = Person(id=event.account.id, name=event.account.name)
             return _renamed(replace(state, account=event.account), person)
-        case e.Notice() | e.Announcement() | UnknownEvent():
+        case e.BookingChanged() | e.PlaceChanged():
+            return _meetings(state, event)
+        case e.Notice() | e.LobbyChanged() | e.Announcement() | UnknownEvent():
             return state
+
+
+def _meetings(state: State, event: e.BookingChanged | e.PlaceChanged) -> State:
+    """A booking or place as it is now; what has ended is not kept."""
+    match event:
+        case e.BookingChanged(booking=booking):
+            others = _without(state.bookings, {booking.id})
+            live = booking.state in {"pending", "assigned"}
+            return replace(state, bookings={**others, booking.id: booking} if live else others)
+        case e.PlaceChanged(place=place):
+            rest = _without(state.places, {place.id})
+            return replace(state, places={**rest, place.id: place} if event.outcome is None else rest)
 
 
 def _posted(state: State, message: Message, pos: int) -> State:
@@ -148,6 +179,9 @@ def _posted(state: State, message: Message, pos: int) -> State:
     mine = state.account.id
     gave_away = entry.holds and message.transfer is not None and message.transfer.to.id != mine
     entry = structs.replace(entry, at=pos, last=message, last_seq=max(entry.last_seq, message.seq))
+    if message.kind == "booking":  # it opens no chat and moves no marker
+        state = state._entry(entry)
+        return _window(state, message) if entry.open else state
     entry = _read_by_sender(entry, message, mine)
     if message.side == "buyer":
         entry = structs.replace(entry, open=entry.readable_to is None)

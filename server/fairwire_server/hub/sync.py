@@ -159,9 +159,15 @@ def _push_item(socket: Socket, stream: Stream, item: Item) -> None:
 
 def _parts(state: FirstState, codec: Codec) -> list[dict[str, Any]]:
     """The state in pieces of at most about 64 KiB each (W5); entries and messages are encoded here, once, and spliced in."""
-    parts: list[dict[str, Any]] = [{"account": state.me, "starred": state.starred, "offers": state.offers}]
+    parts: list[dict[str, Any]] = [
+        {"account": state.me, "starred": state.starred, "offers": state.offers, "places": state.places}
+    ]
     encode = codec.encode
-    pieces: tuple[tuple[str, Sequence[object]], ...] = (("entries", state.entries), ("messages", state.messages))
+    pieces: tuple[tuple[str, Sequence[object]], ...] = (
+        ("entries", state.entries),
+        ("messages", state.messages),
+        ("bookings", state.bookings),
+    )
     for name, values in pieces:
         piece: list[Raw] = []
         size = 0

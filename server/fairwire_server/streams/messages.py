@@ -11,7 +11,17 @@ from uuid import UUID
 
 import msgspec
 
-from fairwire_protocol.models import Card, Image, Message, MessageKind, Person, Side, Transfer, TransferReason
+from fairwire_protocol.models import (
+    BookingNote,
+    Card,
+    Image,
+    Message,
+    MessageKind,
+    Person,
+    Side,
+    Transfer,
+    TransferReason,
+)
 from fairwire_server.clock import milliseconds
 from fairwire_server.database.pool import Row
 
@@ -75,7 +85,7 @@ class MessageRow(msgspec.Struct, frozen=True):
 def render_message(row: MessageRow, view: Side) -> Message:
     """The message for one side: the buyer never sees a transfer's note or giver; a recalled message has no content."""
     kind = row.kind
-    system = kind == "transfer"
+    system = kind in ("transfer", "booking")
     said = row.recalled_at is None and not system
     return Message(
         conversation=row.conversation_id,
@@ -83,11 +93,12 @@ def render_message(row: MessageRow, view: Side) -> Message:
         kind=kind,
         side=row.side,
         ts=milliseconds(row.message_at),
-        sender=None if system and view == "buyer" else Person(id=row.sender_id, name=row.sender_name),
+        sender=None if kind == "transfer" and view == "buyer" else Person(id=row.sender_id, name=row.sender_name),
         text=row.text if said and kind == "text" else None,
         image=_image(row) if said and kind == "image" else None,
         card=msgspec.json.decode(row.detail or "", type=Card) if said and kind == "card" else None,
-        transfer=_transfer(row, view) if system else None,
+        transfer=_transfer(row, view) if kind == "transfer" else None,
+        booking=msgspec.json.decode(row.detail or "", type=BookingNote) if kind == "booking" else None,
         recalled=not said and not system,
         cid=row.cid if kind in ("text", "image") else None,
     )

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from fairwire_protocol.errors import Refused
-from fairwire_protocol.models import Account, Entry, Message, Offer, Position
+from fairwire_protocol.models import Account, Booking, Entry, Message, Offer, Place, Position
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.database.queries import load_queries
 from fairwire_server.database.work import Works
@@ -36,6 +36,8 @@ class FirstState:
     starred: tuple[UUID, ...] = ()
     messages: tuple[Message, ...] = ()
     offers: tuple[Offer, ...] = ()
+    bookings: tuple[Booking, ...] = ()
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
