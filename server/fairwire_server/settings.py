@@ -135,6 +135,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_password: Annotated[str, _doc("Password at the mail server.")] = ""
     smtp_from: Annotated[str, _doc("Sender of every mail; needed with a mail server.")] = ""
     smtp_starttls: Annotated[bool, _doc("Demand STARTTLS of the mail server.")] = True
+    smtp_bounces: Annotated[
+        str, _doc("Mailbox for bounces; every mail's envelope sender is it with a tag of its own; empty: `SMTP_FROM`.")
+    ] = ""
+    smtp_connections: Annotated[int, _doc("Connections to the mail server at most.", 1, 200)] = 8
+    smtp_rate: Annotated[float, _doc("Mails a second that the mail server takes from all workers (N5).", 0.01, 1e5)] = (
+        100.0
+    )
+    smtp_timeout_s: Annotated[float, _doc("Seconds to hand over one mail.", 0.1, 300)] = 20.0
+
+    # short messages
+    sms_provider: Annotated[
+        Literal["", "outbox"],
+        _doc("Who sends short messages; empty: the outbox page without a mail server, else nobody."),
+    ] = ""
+    sms_templates: Annotated[
+        Path | None, _doc("Catalogue of short messages with providers' template ids, TOML; empty: the shipped one.")
+    ] = None
 
     # operating
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("Least level logged.")] = "info"
@@ -237,6 +254,8 @@ def _shown(default: object) -> str:
     match default:
         case bool():
             return str(default).lower()
+        case None:
+            return ""
         case tuple():
             return ",".join(map(str, default))
         case Path():
@@ -253,7 +272,7 @@ def _did_you_mean(variable: str, known: Mapping[str, object]) -> str:
 def _read(hint: object, text: str) -> object:
     """`text` as the type that `hint` annotates; a ValueError says what was expected."""
     kind = get_args(hint)[0]
-    if kind is Path:
+    if kind is Path or Path in get_args(kind):
         return Path(text)
     if kind is bool:
         return _switch(text)
@@ -311,5 +330,10 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
         yield Fault(_variable("pool_min"), f"Larger than {_variable('pool_max')} ({settings.pool_max}).")
     if settings.beat_answer_s >= settings.beat_interval_s:
         yield Fault(_variable("beat_answer_s"), f"Not below {_variable('beat_interval_s')}.")
+    if (
+        settings.smtp_bounces.count("@") != (settings.smtp_bounces != "")
+        or len(settings.smtp_bounces.split("@")[0]) > 14
+    ):
+        yield Fault(_variable("smtp_bounces"), "Expected name@domain, 14 characters before the @ at most.")
     if settings.smtp_host and not settings.smtp_from:
         yield Fault(_variable("smtp_from"), f"Needed when {_variable('smtp_host')} is set.")

@@ -99,7 +99,7 @@ async def test_old_codes_are_forgotten(world: World, people: People) -> None:
 def test_a_letters_repr_tells_neither_address_nor_code() -> None:
     """What a log line or a traceback may show."""
     letter = code_letter("change", ADDRESS, "123456", 10, "zh-CN", "new@example.com")
-    assert repr(letter) == "Letter(kind='email')"
+    assert repr(letter) == "Letter(kind='email', language='zh-CN', minutes=10)"
     assert "123456" in letter.text
     assert "new@example.com" in letter.text
     assert letter.subject.startswith("验证码")

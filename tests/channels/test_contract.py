@@ -1,162 +1,128 @@
-"""What `Channel` promises, over both implementations: email on a real SMTP server, and the outbox page's table."""
+"""What `Channel` promises (N4, N5, N6), over every implementation against a real other side."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
-from fairwire_server.accounts.letters import Letter
-from fairwire_server.channels.channel import Channel, TryLater, Undeliverable
-from fairwire_server.channels.email import EmailChannel
-from fairwire_server.channels.outbox import KEPT, OutboxChannel
-from fairwire_server.clock import SystemClock
 from fairwire_server.database.pool import Database
-from fairwire_server.database.work import Works
-from tests.harness.clock import ManualClock
-from tests.harness.smtp import Behaviour, SmtpSink, smtp_sink
-
-CODE = Letter(kind="email", to="wang@example.com", subject="验证码：123456", text="您的验证码是 123456。\n.\nEnd")
+from fairwire_server.notices.parcels import Mail, Parcel, TryLater, Undeliverable
+from tests.channels.peers import PEERS, Mood, Peer, expected, mail, sms
 
 
-@dataclass
-class Case:
-    """A channel, how to see what arrived there, and how to make the other side fail for now."""
-
-    channel: Channel
-    arrived: Callable[[], Awaitable[list[tuple[str, str, str]]]]
-    fail: Callable[[], Awaitable[None]]
+@pytest.fixture(params=sorted(PEERS))
+async def peer(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Peer]:
+    async with PEERS[request.param](database) as peer:
+        yield peer
 
 
-@pytest.fixture
-async def sink() -> AsyncIterator[SmtpSink]:
-    async with smtp_sink() as sink:
-        yield sink
+def demand(peer: Peer, mood: Mood) -> None:
+    if mood not in peer.moods:
+        pytest.skip(f"{peer.channel.name} is never so: {mood.value}")
+    peer.be(mood)
 
 
-def email(sink: SmtpSink, timeout_s: float = 5.0) -> EmailChannel:
-    return EmailChannel(
-        host="127.0.0.1", port=sink.port, sender="Fair <fair@example.com>", starttls=False, timeout_s=timeout_s
-    )
+async def test_a_parcel_arrives_as_it_was_written(peer: Peer) -> None:
+    parcel = peer.parcel()
+    taken = await peer.channel.send(parcel)
+    assert taken.provider == peer.channel.name
+    assert taken.reference
+    assert (taken.segments > 0) == (peer.channel.kind == "sms")
+    assert await peer.arrived() == [expected(parcel)]
 
 
-@pytest.fixture(params=["email", "outbox"])
-async def case(request: pytest.FixtureRequest, sink: SmtpSink, database: Database) -> Case:
-    if request.param == "email":
-
-        async def mails() -> list[tuple[str, str, str]]:
-            return [
-                (mail.recipients[0], mail.message["Subject"], mail.text.replace("\r\n", "\n").strip())
-                for mail in sink.mails
-            ]
-
-        async def refuse() -> None:
-            sink.behave(at_data=Behaviour.TEMPFAIL)
-
-        return Case(email(sink), mails, refuse)
-    outbox = OutboxChannel(Works(database, SystemClock()))
-
-    async def letters() -> list[tuple[str, str, str]]:
-        return [(letter.recipient, letter.subject, letter.text.strip()) for letter in reversed(await outbox.newest())]
-
-    return Case(outbox, letters, database.close)
+async def test_parcels_may_leave_at_once(peer: Peer) -> None:
+    parcels = [peer.parcel(n) for n in range(24)]
+    taken = await asyncio.gather(*map(peer.channel.send, parcels))
+    assert sorted(await peer.arrived()) == sorted(map(expected, parcels))
+    assert len({one.reference for one in taken}) == 24
 
 
-async def test_a_letter_arrives_as_it_was_written(case: Case) -> None:
-    await case.channel.send(CODE)
-    assert await case.arrived() == [(CODE.to, CODE.subject, CODE.text)]
+async def test_nothing_leaves_once_it_may_not_n4(peer: Peer) -> None:
+    with pytest.raises(TryLater, match="lease_over") as caught:
+        await peer.channel.send(peer.parcel(), lambda: False)
+    assert not caught.value.maybe_sent
+    later = peer.parcel(1)
+    await peer.channel.send(later, lambda: True)
+    assert await peer.arrived() == [expected(later)]
 
 
-async def test_letters_may_leave_at_once(case: Case) -> None:
-    letters = [Letter(kind="email", to=f"{n}@example.com", subject="S", text="T") for n in range(12)]
-    await asyncio.gather(*map(case.channel.send, letters))
-    assert sorted(to for to, _, _ in await case.arrived()) == sorted(letter.to for letter in letters)
+async def test_a_refusal_for_good_is_undeliverable_n6(peer: Peer) -> None:
+    demand(peer, Mood.FINAL)
+    with pytest.raises(Undeliverable):
+        await peer.channel.send(peer.parcel())
+    assert not await peer.arrived()
 
 
-async def test_a_failure_of_the_other_side_is_try_later_and_names_nobody(case: Case) -> None:
-    await case.fail()
+async def test_a_refusal_for_now_is_try_later_and_the_next_one_arrives_n6(peer: Peer) -> None:
+    demand(peer, Mood.LATER)
     with pytest.raises(TryLater) as caught:
-        await case.channel.send(CODE)
+        await peer.channel.send(peer.parcel())
+    assert not caught.value.maybe_sent
+    assert not caught.value.throttled
+    demand(peer, Mood.WELL)
+    parcel = peer.parcel()
+    await peer.channel.send(parcel)
+    assert await peer.arrived() == [expected(parcel)]
+
+
+async def test_too_much_is_said_of_the_provider_and_not_of_the_parcel_n6(peer: Peer) -> None:
+    demand(peer, Mood.BUSY)
+    with pytest.raises(TryLater) as caught:
+        await peer.channel.send(peer.parcel())
+    assert caught.value.throttled
+    assert not caught.value.maybe_sent
+
+
+async def test_one_bad_recipient_harms_no_other_n5(peer: Peer) -> None:
+    if Mood.FINAL not in peer.moods:
+        pytest.skip("refuses nobody")
+    peer.be(Mood.FINAL, to=3)
+    parcels = [peer.parcel(n) for n in range(8)]
+    ends = await asyncio.gather(*map(peer.channel.send, parcels), return_exceptions=True)
+    assert [type(end) is Undeliverable for end in ends] == [n == 3 for n in range(8)]
+    assert sorted(await peer.arrived()) == sorted(expected(one) for n, one in enumerate(parcels) if n != 3)
+
+
+async def test_silence_costs_the_time_out_and_may_have_sent_it(peer: Peer) -> None:
+    demand(peer, Mood.SILENT)
+    async with asyncio.timeout(10):
+        with pytest.raises(TryLater, match="timeout") as caught:
+            await peer.channel.send(peer.parcel())
+    assert caught.value.maybe_sent
+    demand(peer, Mood.WELL)
+    await peer.channel.send(peer.parcel(1))
+
+
+async def test_a_lost_answer_is_told_as_perhaps_sent_n4(peer: Peer) -> None:
+    demand(peer, Mood.GONE)
+    with pytest.raises(TryLater) as caught:
+        await peer.channel.send(peer.parcel())
+    assert caught.value.maybe_sent
+    assert len(await peer.arrived()) == 1
+    demand(peer, Mood.WELL)
+    await peer.channel.send(peer.parcel(1))
+    assert len(await peer.arrived()) == 2
+
+
+@pytest.mark.parametrize("mood", [mood for mood in Mood if mood is not Mood.WELL])
+async def test_neither_errors_nor_logs_name_anybody(peer: Peer, mood: Mood) -> None:
+    demand(peer, mood)
+    parcel = peer.parcel()
+    with capture_logs() as logs, pytest.raises((TryLater, Undeliverable)) as caught:
+        await peer.channel.send(parcel)
+    told = f"{parcel!r} {caught.value!r} {caught.value} {logs}"
     assert caught.value.__cause__ is None
-    for text in (CODE.to, "123456"):
-        assert text not in repr(caught.value)
+    to, text = expected(parcel)
+    for secret in (to, to.lstrip("+"), text, "123456789"):
+        assert secret not in told
 
 
-async def test_what_it_does_not_reach_is_undeliverable(case: Case) -> None:
-    assert case.channel.reaches("email")
-    text = Letter(kind="mobile", to="+8613700137000", subject="S", text="T")
-    if case.channel.reaches("mobile"):
-        await case.channel.send(text)
-        assert [to for to, _, _ in await case.arrived()] == [text.to]
-    else:
-        with pytest.raises(Undeliverable):
-            await case.channel.send(text)
-        assert not await case.arrived()
-
-
-# what only SMTP can do
-
-
-@pytest.mark.parametrize("stage", ["at_recipient", "at_data"])
-@pytest.mark.parametrize(("behaviour", "error"), [(Behaviour.REJECT, Undeliverable), (Behaviour.TEMPFAIL, TryLater)])
-async def test_a_reply_of_class_5_is_final_and_of_class_4_is_not(
-    sink: SmtpSink, stage: str, behaviour: Behaviour, error: type[Exception]
-) -> None:
-    sink.behave(**{stage: behaviour})
-    with pytest.raises(error) as caught:
-        await email(sink).send(CODE)
-    assert behaviour.value[:3] in str(caught.value)
-    assert CODE.to not in str(caught.value)
-
-
-async def test_a_server_that_goes_silent_costs_the_time_out_and_no_more(sink: SmtpSink) -> None:
-    sink.behave(at_data=Behaviour.HANG)
-    with pytest.raises(TryLater, match="timeout"):
-        await email(sink, timeout_s=0.2).send(CODE)
-
-
-async def test_no_server_at_all_is_try_later(sink: SmtpSink) -> None:
-    channel = email(sink)
-    await sink.close()
-    await sink.start()
-    with pytest.raises(TryLater, match="connection"):
-        await channel.send(CODE)
-
-
-async def test_starttls_is_demanded_where_it_is_set(sink: SmtpSink) -> None:
-    """The sink does not offer it: nothing is sent in the clear."""
-    channel = EmailChannel(host="127.0.0.1", port=sink.port, sender="fair@example.com", starttls=True, timeout_s=5)
-    with pytest.raises(TryLater, match="protocol"):
-        await channel.send(CODE)
-    assert not sink.attempts
-
-
-async def test_a_mail_says_that_a_machine_wrote_it(sink: SmtpSink) -> None:
-    await email(sink).send(CODE)
-    message = (await sink.next_mail(CODE.to)).message
-    assert message["Auto-Submitted"] == "auto-generated"
-    assert message["Message-ID"].endswith("@example.com>")
-    assert message["Date"]
-
-
-async def test_an_address_cannot_add_a_header(sink: SmtpSink) -> None:
-    evil = Letter(kind="email", to="a@example.com\nBcc: all@example.com", subject="S", text="T")
-    with pytest.raises(Undeliverable, match="address"):
-        await email(sink).send(evil)
-    assert not sink.mails
-
-
-async def test_the_outbox_keeps_the_newest(database: Database) -> None:
-    outbox = OutboxChannel(Works(database, ManualClock()))
-    async with database.transaction() as tx:
-        await tx.executemany(
-            "INSERT INTO outbox_mail (id, recipient, subject, text, at) VALUES (gen_random_uuid(), 'x', '', '', $1)",
-            [(ManualClock().now(),)] * (KEPT + 20),
-        )
-        await tx.execute("UPDATE outbox_mail SET id = ('00' || substr(id::text, 3))::uuid")  # older than any UUIDv7
-    await outbox.send(CODE)
-    async with database.reader() as reader:
-        assert await reader.fetchval("SELECT count(*) FROM outbox_mail") == KEPT
-    assert (await outbox.newest(1))[0].recipient == CODE.to
+async def test_what_it_does_not_take_is_undeliverable(peer: Peer) -> None:
+    other: Parcel = sms("+8613800138000") if isinstance(peer.parcel(), Mail) else mail("wang@example.com")
+    with pytest.raises(Undeliverable):
+        await peer.channel.send(other)
+    assert not await peer.arrived()

@@ -16,11 +16,20 @@ from fairwire_server.accounts.letters import Letter
 from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.post import Post
 from fairwire_server.channels.rules import USELESS_AFTER_S, next_try
+from fairwire_server.channels.smtp_pool import SmtpServer
 from fairwire_server.jobs.errands import Errands
 from tests.harness.clock import ManualClock
 from tests.harness.smtp import Behaviour, SmtpSink, smtp_sink
 
-CODE = Letter(kind="email", to="wang@example.com", subject="Your code: 123456", text="123456")
+CODE = Letter(
+    kind="email",
+    to="wang@example.com",
+    subject="Your code: 123456",
+    text="123456",
+    language="en",
+    code="123456",
+    minutes=5,
+)
 
 
 @pytest.fixture
@@ -40,8 +49,8 @@ async def running(errands: Errands) -> AsyncIterator[None]:
 
 
 def post(sink: SmtpSink, errands: Errands, clock: ManualClock) -> Post:
-    channel = EmailChannel(host="127.0.0.1", port=sink.port, sender="fair@example.com", starttls=False, timeout_s=5)
-    return Post(channel, errands.defer, clock)
+    server = SmtpServer(host="127.0.0.1", port=sink.port, starttls=False, timeout_s=5)
+    return Post({"email": EmailChannel(server, clock, sender="fair@example.com")}, errands.defer, clock)
 
 
 async def test_a_temporary_failure_is_tried_again_until_it_leaves(sink: SmtpSink) -> None:

@@ -1,7 +1,8 @@
 """A mail server on a free port that keeps what it gets, and can be as unhelpful as real ones are.
 
 It speaks real SMTP (aiosmtpd) on the test's own loop, so mails arrive while the test waits for them and nothing needs a
-thread. How it behaves is changed at run time: accept, refuse for good (5xx), refuse for now (4xx), or go silent.
+thread. How it behaves is changed at run time: accept, refuse for good (5xx), refuse for now (4xx), say that it closes (421), go
+silent, or take the mail and hang up instead of answering. It offers DSN (RFC 3461), which aiosmtpd itself does not know.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from email.message import EmailMessage
 from enum import Enum
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
 __all__ = ["Behaviour", "Mail", "SmtpSink", "smtp_sink"]
 
@@ -26,7 +27,9 @@ class Behaviour(Enum):
     ACCEPT = "accept"
     REJECT = "550 5.1.1 no such mailbox"
     TEMPFAIL = "451 4.3.0 try again later"
+    CLOSING = "421 4.7.0 too much for now"
     HANG = "hang"
+    RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ class Mail:
     sender: str
     recipients: tuple[str, ...]
     message: EmailMessage
+    options: tuple[str, ...] = ()
+    """What MAIL and RCPT said beside the addresses."""
+    raw: bytes = b""
 
     @property
     def text(self) -> str:
@@ -46,18 +52,43 @@ class Mail:
         return content
 
 
+class _Talk(SMTP):
+    """A session of the sink."""
+
+    @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd finds its commands by these names
+        """Parameters of DSN are taken out before aiosmtpd refuses them."""
+        kept, self.dsn = _without(arg, ("RET=", "ENVID="))
+        await super().smtp_MAIL(kept)
+
+    @syntax("RCPT TO: <address>", extended=" [SP <mail-parameters>]")
+    async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802 - as above
+        """As for MAIL."""
+        kept, dsn = _without(arg, ("NOTIFY=", "ORCPT="))
+        self.dsn += dsn
+        await super().smtp_RCPT(kept)
+
+
+def _without(arg: str | None, names: tuple[str, ...]) -> tuple[str | None, list[str]]:
+    words = (arg or "").split(" ")
+    found = [word for word in words if word.upper().startswith(names)]
+    return (" ".join(word for word in words if word not in found) if arg else arg), found
+
+
 class SmtpSink:
     """The server. `mails` is everything accepted so far, in order; `attempts` counts messages refused too."""
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
         self.attempts = 0
+        self.refused_recipients: frozenset[str] = frozenset()
+        """Those it never knows, whatever it says to others."""
         self.at_recipient = Behaviour.ACCEPT
         self.at_data = Behaviour.ACCEPT
         self._arrived = asyncio.Condition()
         self._released = asyncio.Event()
         self._server: asyncio.Server | None = None
-        self._sessions: set[SMTP] = set()
+        self._sessions: set[_Talk] = set()
 
     @property
     def port(self) -> int:
@@ -65,6 +96,17 @@ class SmtpSink:
         assert self._server is not None, "the sink has not been started"
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    @property
+    def sessions(self) -> int:
+        """Connections made to it so far."""
+        return len(self._sessions)
+
+    def hang_up(self) -> None:
+        """Drop every session, as a server does with clients that say nothing for long."""
+        for session in self._sessions:
+            if session.transport is not None:
+                session.transport.close()
 
     def behave(self, *, at_recipient: Behaviour = Behaviour.ACCEPT, at_data: Behaviour = Behaviour.ACCEPT) -> None:
         """Change its manners from the next command on; sessions that hang are let go and refused for now."""
@@ -89,21 +131,27 @@ class SmtpSink:
         """Stop listening and drop every session, hanging ones too."""
         assert self._server is not None, "the sink has not been started"
         self._server.close()
-        for session in self._sessions:
-            if session.transport is not None:
-                session.transport.close()
+        self.hang_up()
         await self._server.wait_closed()
 
-    def _session(self) -> SMTP:
-        session = SMTP(self, hostname="sink.test", enable_SMTPUTF8=True)
+    def _session(self) -> _Talk:
+        session = _Talk(self, hostname="sink.test", enable_SMTPUTF8=True)
         self._sessions.add(session)
         return session
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd finds its hooks by these names
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd finds its hooks by these names
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """What it offers: DSN too."""
+        session.host_name = hostname
+        return [*responses[:-1], "250-DSN", responses[-1]]
+
+    async def handle_RCPT(  # noqa: N802 - as above
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[Any]
     ) -> str:
         """aiosmtpd asks this for each recipient."""
-        answer = await self._answer(self.at_recipient)
+        behaviour = Behaviour.REJECT if address in self.refused_recipients else self.at_recipient
+        answer = await self._answer(server, behaviour)
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
@@ -111,20 +159,31 @@ class SmtpSink:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
         """aiosmtpd hands over each whole message here."""
         self.attempts += 1
-        answer = await self._answer(self.at_data)
+        if self.at_data is Behaviour.RESET:
+            await self._keep(server, envelope)
+        answer = await self._answer(server, self.at_data)
         if answer.startswith("250"):
-            assert isinstance(envelope.content, bytes)
-            message = message_from_bytes(envelope.content, policy=policy.default)
-            assert isinstance(message, EmailMessage)
-            mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message)
-            async with self._arrived:
-                self.mails.append(mail)
-                self._arrived.notify_all()
+            await self._keep(server, envelope)
         return answer
 
-    async def _answer(self, behaviour: Behaviour) -> str:
+    async def _keep(self, server: SMTP, envelope: Envelope) -> None:
+        assert isinstance(envelope.content, bytes)
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        assert isinstance(server, _Talk)
+        options = (*envelope.mail_options, *envelope.rcpt_options, *server.dsn)
+        mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message, options, envelope.content)
+        async with self._arrived:
+            self.mails.append(mail)
+            self._arrived.notify_all()
+
+    async def _answer(self, server: SMTP, behaviour: Behaviour) -> str:
         if behaviour is Behaviour.ACCEPT:
             return "250 OK"
+        if behaviour is Behaviour.RESET:
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.abort()
+            return Behaviour.CLOSING.value
         if behaviour is Behaviour.HANG:
             await self._released.wait()
             return Behaviour.TEMPFAIL.value

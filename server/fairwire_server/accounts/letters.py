@@ -19,6 +19,10 @@ class Letter:
     to: str = field(repr=False)
     subject: str = field(repr=False)
     text: str = field(repr=False)
+    language: str = "zh"
+    code: str = field(repr=False)
+    minutes: int
+    """How long the code opens something. A short message says no more than these two (N7)."""
 
 
 _ZH: Final[dict[Purpose, str]] = {
@@ -48,4 +52,6 @@ def code_letter(purpose: Purpose, address: str, code: str, minutes: int, languag
     else:
         subject = f"Your code: {code}"
         text = f"Your code is {code}, for {minutes} minutes. {_EN[purpose].format(about=about)}"
-    return Letter(kind=kind_of(address), to=address, subject=subject, text=text)
+    return Letter(
+        kind=kind_of(address), to=address, subject=subject, text=text, language=language, code=code, minutes=minutes
+    )

@@ -25,8 +25,7 @@ from fairwire_server.accounts.tokens import Tokens
 from fairwire_server.accounts.views import own_account
 from fairwire_server.bus.bus import Bus
 from fairwire_server.bus.notify import notify_reset
-from fairwire_server.channels.email import EmailChannel
-from fairwire_server.channels.outbox import OutboxChannel
+from fairwire_server.channels.build import Channels, build_channels
 from fairwire_server.channels.post import Post
 from fairwire_server.clock import Clock, SystemClock, milliseconds
 from fairwire_server.compose.background import due_loops, node_loops
@@ -65,7 +64,7 @@ class Node:
     services: Services
     registry: Registry
     dispatch: Dispatch
-    outbox: OutboxChannel | None
+    channels: Channels
     bus: Bus
     reconciler: Reconciler
 
@@ -156,8 +155,8 @@ async def open_node(
     secret = settings.secret.encode() or installation.secret
     tokens = Tokens(secret, timedelta(seconds=settings.access_token_s))
     ground = build_ground(settings, works, metrics, tokens)
-    outbox = None if settings.smtp_host else OutboxChannel(works)
-    post = Post(outbox or _email(settings), ground.errands.defer, clock)
+    channels = build_channels(settings, works, secret)
+    post = Post(channels.by_kind, ground.errands.defer, clock)
     services = build_services(ground, post)
     registry = bind(Registry(), services)
     factor = settings.rate_factor
@@ -187,23 +186,12 @@ async def open_node(
         services=services,
         registry=registry,
         dispatch=dispatch,
-        outbox=outbox,
+        channels=channels,
         bus=bus,
         reconciler=reconciler,
     )
     async with _running(node, worker=worker):
         yield node
-
-
-def _email(settings: Settings) -> EmailChannel:
-    return EmailChannel(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        sender=settings.smtp_from,
-        user=settings.smtp_user,
-        password=settings.smtp_password,
-        starttls=settings.smtp_starttls,
-    )
 
 
 @asynccontextmanager
@@ -212,7 +200,7 @@ async def _running(node: Node, *, worker: bool) -> AsyncIterator[None]:
     ground, services, settings = node.ground, node.services, node.settings
     claimed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     tasks: list[asyncio.Task[None]] = []
-    async with asyncio.TaskGroup() as group:
+    async with node.channels.running(), asyncio.TaskGroup() as group:
         tasks.append(group.create_task(node.bus.run(claimed)))
         try:
             await claimed

@@ -40,17 +40,16 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sms:
-    """A short message: the template that the provider has approved, its variables, and the same as one text (N7)."""
+    """A short message: a template that the provider has approved, and its variables (N7)."""
 
     reference: UUID
     to: str = field(repr=False)
     """E.164."""
     template: str
-    """The template's name in our catalogue; a provider knows it under an id of its own."""
+    """A kind of `sms_catalogue.VARIABLES`; a provider knows the template under an id of its own."""
     language: str = "zh"
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    text: str = field(default="", repr=False)
-    """The whole text with its signature, for providers that take texts."""
+    """By name, as `sms_catalogue.VARIABLES` has them; the channel puts them into the catalogue's words."""
 
 
 Parcel = Mail | Sms
