@@ -50,6 +50,7 @@ from fairwire_server.database.migrate import migrate_database
 from fairwire_server.database.pool import Database
 from fairwire_server.database.work import Works
 from fairwire_server.folding import Folding
+from fairwire_server.meetings.snapshot import meeting_parts
 from fairwire_server.streams.service import Streams
 from fairwire_server.streams.snapshot import Snapshots
 from fairwire_server.streams.store import StreamStore
@@ -206,7 +207,7 @@ async def _lists(works: Works, meter: Meter) -> None:
         Streams(StreamStore(), lambda _: None),
         ContactLimits(recent=RECENT, pins=50),
     )
-    snapshots = Snapshots(works, chat_parts(), (RECENT, OPEN_CHATS, OPEN_MESSAGES))
+    snapshots = Snapshots(works, [*chat_parts(), *meeting_parts()], (RECENT, OPEN_CHATS, OPEN_MESSAGES))
     listed = await contacts.recent(caller, CONTEXT, Request())
     for _ in range(CALLS):
         await meter.run(contacts.recent(caller, CONTEXT, Request()))

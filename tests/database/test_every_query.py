@@ -12,11 +12,12 @@ from fairwire_server.clock import SystemClock
 from fairwire_server.database.pool import Database
 from fairwire_server.database.queries import load_queries
 from fairwire_server.database.work import Works
+from fairwire_server.meetings.snapshot import meeting_parts
 from fairwire_server.streams.snapshot import Snapshots
 
 ROOT = Path(str(files("fairwire_server")))
 # Pieces of the snapshot, whose parameters only the whole statement uses up; prepared below.
-PARTS = {"snapshot_recent", "snapshot_messages"}
+PARTS = {"snapshot_recent", "snapshot_messages", "snapshot_bookings", "snapshot_places"}
 FILES = sorted(
     path for path in ROOT.rglob("*.sql") if not {"migrations", "importing"} & {*path.parts}
 )  # importing works on a table of its own making
@@ -39,6 +40,6 @@ async def test_postgresql_prepares_every_query(path: Path, database: Database) -
 
 
 async def test_the_snapshot_is_one_statement_that_prepares_w5(database: Database) -> None:
-    snapshots = Snapshots(Works(database, SystemClock()), chat_parts(), (300, 20, 20))
+    snapshots = Snapshots(Works(database, SystemClock()), [*chat_parts(), *meeting_parts()], (300, 20, 20))
     async with database.reader() as connection:
         await connection.prepare(snapshots.sql)

@@ -22,6 +22,8 @@ class FairSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """A2: for exhibitors without a limit of their own; None: the installation's."""
     waiting_minutes: int | None = None
     """C11: None: the installation's."""
+    receivers_only: bool = False
+    """M2: whether only accounts that may receive meetings count towards a slot's capacity."""
     routing: tuple[str, ...] | None = None
     """C6: order of the reorderable steps; None: the default."""
 

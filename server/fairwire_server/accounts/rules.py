@@ -15,7 +15,8 @@ from uuid import UUID
 from fairwire_protocol.models import AccountKind
 
 __all__ = [
-    "CAPABILITIES", "DEFAULT", "TEAM_KINDS", "Caller", "Capability", "Scope", "Table", "effective_table",
+    "CAPABILITIES", "DEFAULT", "TEAM_KINDS", "Caller", "Capability", "Scope", "Table", "booking_scopes",
+    "effective_table",
     "kinds_with_history", "may_receive", "reading_kinds",
 ]  # fmt: skip
 
@@ -108,6 +109,18 @@ class Caller:
     def reads_all(self) -> bool:
         """Whether the account's stream carries every chat of its exhibitor (W3)."""
         return self.scope("read_history") in {"all", "team"}
+
+    def sees_bookings(self) -> Literal["buyer", "all", "own", "no"]:
+        """Which bookings are in its view: a buyer's own, the exhibitor's, those it holds, held or is invited to, or none (A7)."""
+        if self.side != "team":
+            return "buyer" if self.side == "buyer" else "no"
+        return booking_scopes(self.table).get(self.kind, "no")
+
+
+def booking_scopes(table: Table) -> dict[str, Literal["all", "own"]]:
+    """How far each kind of exhibitor account sees bookings (A7); kinds that see none are left out."""
+    scopes = {kind: row.get("see_bookings", "no") for kind, row in table.items()}
+    return {kind: "own" if scope == "own" else "all" for kind, scope in scopes.items() if scope != "no"}
 
 
 def reading_kinds(table: Table) -> list[str]:

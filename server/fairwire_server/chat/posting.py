@@ -7,7 +7,7 @@ gets a message that may not be in its recent list any more gets the contact's en
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -162,12 +162,5 @@ class Posting:
     async def _entries(
         self, work: Work, numbered: Sequence[tuple[int, _Said, Listener, bool]]
     ) -> dict[tuple[UUID, UUID], Entry]:
-        wanted: dict[UUID, set[UUID]] = defaultdict(set)
-        for _, said, listener, enters in numbered:
-            if enters:
-                wanted[listener.account].add(said.post.conversation)
-        found: dict[tuple[UUID, UUID], Entry] = {}
-        for account, conversations in wanted.items():
-            entries = await self._contacts.entries(work.connection, account, sorted(conversations))
-            found.update({(account, conversation): entry for conversation, entry in entries.items()})
-        return found
+        wanted = {(listener.account, said.post.conversation) for _, said, listener, enters in numbered if enters}
+        return await self._contacts.entries_of(work.connection, sorted(wanted)) if wanted else {}

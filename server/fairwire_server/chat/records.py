@@ -89,7 +89,7 @@ class Post:
 
     conversation: UUID
     seq: int
-    kind: Literal["text", "image", "card", "transfer"]
+    kind: Literal["text", "image", "card", "transfer", "booking"]
     side: Literal["buyer", "team"]
     sender: UUID
     cid: UUID

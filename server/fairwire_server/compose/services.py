@@ -67,6 +67,9 @@ from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.relay import Relay
 from fairwire_server.hub.sync import Sync
 from fairwire_server.jobs.errands import Errands
+from fairwire_server.meetings.booking_store import BookingStore
+from fairwire_server.meetings.snapshot import meeting_parts
+from fairwire_server.meetings.telling import Telling
 from fairwire_server.observe import Metrics
 from fairwire_server.settings import Settings
 from fairwire_server.streams.log import Log
@@ -135,6 +138,7 @@ class Services:
     images: Images
     image_worker: ImageWorker
     files: FileStore
+    telling: Telling
     moderation: Moderation
     keyword_lists: KeywordLists
     contacts: Contacts
@@ -149,7 +153,8 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
     commands = Commands(works, callers, store)
     window = timedelta(hours=settings.resume_window_hours)
     log = Log(works, stream_store, window=window, resume_events=settings.resume_max_events)
-    snapshots = Snapshots(works, chat_parts(), sizes=(settings.recent_max, OPEN_CHATS, OPEN_MESSAGES))
+    parts = [*chat_parts(), *meeting_parts()]
+    snapshots = Snapshots(works, parts, sizes=(settings.recent_max, OPEN_CHATS, OPEN_MESSAGES))
     sync = Sync(log, snapshots, works.clock, metrics)
     presences = Presences(
         works.clock,
@@ -194,6 +199,7 @@ def build_services(ground: Ground, post: Post) -> Services:
     return Services(
         **_accounts(ground, post, chat["transfers"]),
         **chat,
+        **_meetings(ground),
         contacts=ground.contacts,
         presences=ground.presences,
         ephemera=Ephemera(ground.hub, ground.relay.show, chat["reading"].see, ground.works.clock),
@@ -281,13 +287,19 @@ def _team(g: Ground, chats: Holdings, sessions: Sessions, passwords: Passwords, 
     }
 
 
+def _posting(g: Ground) -> Callable[[], Posting]:
+    span = max(1, g.settings.recent_max - g.settings.pins_max)
+    return lambda: Posting(g.chat_store, g.contact_store, g.streams, span=span)
+
+
+def _meetings(g: Ground) -> dict[str, Any]:
+    bookings = BookingStore()
+    return {"telling": Telling(bookings, g.chat_store, _posting(g))}
+
+
 def _chat(g: Ground) -> dict[str, Any]:
     settings, works, store = g.settings, g.works, g.chat_store
-    span = max(1, settings.recent_max - settings.pins_max)
-
-    def posting() -> Posting:
-        return Posting(store, g.contact_store, g.streams, span=span)
-
+    posting = _posting(g)
     routing = Routing(store, g.presences.online)
     search_store = SearchStore()
     indexer = Indexer(works, search_store, g.search_tokens)

@@ -3,6 +3,10 @@
 -- planned with it, once, and not at each call.
 SELECT e.* FROM unnest($2::uuid[]) AS n (id), LATERAL contact_entry($1, n.id) e;
 
+-- name: entries_of_pairs
+-- Entries for many viewers at once, each of its own conversation.
+SELECT n.viewer, e.* FROM unnest($1::uuid[], $2::uuid[]) AS n (viewer, id), LATERAL contact_entry(n.viewer, n.id) e;
+
 -- name: recent
 -- The recent list (K1): pinned ones, then those with the newest message in the account's own stream, 300 in all.
 WITH own AS (

@@ -31,6 +31,14 @@ class ContactStore:
         found = [entry_of(row, viewer) for row in rows]
         return {entry.conversation: entry for entry in found}
 
+    async def entries_of(
+        self, connection: Connection, pairs: Collection[tuple[UUID, UUID]]
+    ) -> dict[tuple[UUID, UUID], Entry]:
+        """`entries` for many (viewer, conversation) in one statement."""
+        viewers, conversations = [viewer for viewer, _ in pairs], [conversation for _, conversation in pairs]
+        rows = await connection.fetch(self._sql["entries_of_pairs"], viewers, conversations)
+        return {(viewer, found.conversation): found for viewer, *row in rows for found in (entry_of(row, viewer),)}
+
     async def recent(self, connection: Connection, account: UUID, limit: int) -> list[Entry]:
         """The recent list, unordered."""
         rows = await connection.fetch(self._sql["recent"], account, limit)

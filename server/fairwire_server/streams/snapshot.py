@@ -50,7 +50,8 @@ class Part:
 
 
 class Snapshots:
-    """Takes first states. `parts` come from compose, which knows all capabilities; `sizes` are $3 and on."""
+    """Takes first states. `parts` come from compose, which knows all capabilities; the three `sizes` are $3 to $5, $6 is the present
+    instant and $7 how far the account sees bookings (A7)."""
 
     def __init__(self, works: Works, parts: Sequence[Part], sizes: Sequence[int]) -> None:
         self._works = works
@@ -64,7 +65,8 @@ class Snapshots:
     async def take(self, caller: Caller) -> FirstState:
         """The caller's first state and the positions it belongs to."""
         async with self._works.read() as work:
-            rows = await work.connection.fetch(self.sql, caller.account, caller.fair, *self._sizes)
+            args = (caller.account, caller.fair, *self._sizes, work.now, caller.sees_bookings())
+            rows = await work.connection.fetch(self.sql, *args)
         found: dict[str, list[Values]] = defaultdict(list)
         for row in rows:
             found[row["part"]].append(row["body"])

@@ -86,6 +86,26 @@ CREATE UNIQUE INDEX proposal_one_open ON proposal (booking_id) WHERE outcome IS 
 CREATE INDEX proposal_by_slot ON proposal (slot_id) WHERE outcome IS NULL;
 CREATE INDEX proposal_due ON proposal (expires_at) WHERE outcome IS NULL;
 
+-- A booking as everybody who may see it sees it, in the order of `BookingRow` (meetings/shapes.py). One place, because events, the first
+-- state, lists and replies must agree to the letter (W5). Nothing of the buyer but what M5 shows (K2).
+CREATE VIEW booking_full AS
+SELECT b.id, b.slot_id, b.conversation_id, b.exhibitor_id, e.name_zh, e.name_en,
+       b.buyer_id, a.name AS buyer_name, y.country, y.interests, y.avatar,
+       b.state, b.starts_at, b.ends_at, b.topic, b.card::text AS card,
+       r.id AS receiver_id, r.name AS receiver_name, b.reason, b.ended_by,
+       p.id AS proposal_id, p.slot_id AS proposal_slot, s.starts_at AS proposal_starts_at, s.ends_at AS proposal_ends_at,
+       p.side AS proposal_side, p.by_id AS proposal_by, n.name AS proposal_by_name, p.note AS proposal_note, p.expires_at AS proposal_expires_at,
+       CASE WHEN b.state = 'assigned' THEN b.room_number END AS room_number,
+       b.time_revision, b.assignment, b.buyer_attendance, b.team_attendance, b.requested_at, b.changed_at
+FROM booking b
+JOIN exhibitor e ON e.id = b.exhibitor_id
+JOIN account a ON a.id = b.buyer_id
+JOIN buyer y ON y.account_id = b.buyer_id
+LEFT JOIN account r ON r.id = b.receiver_id AND b.state = 'assigned'
+LEFT JOIN proposal p ON p.booking_id = b.id AND p.outcome IS NULL
+LEFT JOIN slot s ON s.id = p.slot_id
+LEFT JOIN account n ON n.id = p.by_id;
+
 -- M13: a buyer's place in the waiting list of a full slot; while `offered` it holds the freed seat.
 CREATE TABLE place (
     id         uuid PRIMARY KEY,

@@ -1,0 +1,164 @@
+"""Rows of bookings, of the slots they are in, and of who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from fairwire_protocol.models import Booking
+from fairwire_server.accounts.callers import capabilities_of
+from fairwire_server.accounts.rules import Table, booking_scopes, reading_kinds
+from fairwire_server.database.pool import Connection
+from fairwire_server.database.queries import load_queries
+from fairwire_server.meetings.records import BookingFact
+from fairwire_server.meetings.shapes import booking_of
+
+__all__ = ["BookingStore", "Member", "Seats", "SlotFact"]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFact:
+    """A locked slot."""
+
+    id: UUID
+    fair: UUID
+    exhibitor: UUID
+    starts_at: datetime
+    ends_at: datetime
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """What a slot can hold, and what is taken of it (M2)."""
+
+    capacity: int
+    taken: int
+
+    @property
+    def free(self) -> int:
+        """Seats to be had; none while a capacity that has shrunk is exceeded (A6)."""
+        return max(0, self.capacity - self.taken)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An account of an exhibitor, as far as it matters to whom a booking is told."""
+
+    id: UUID
+    sees: str | None
+    """How far it sees bookings: all, own, or not at all (A7)."""
+    reads_chats: bool
+    """Whether its stream carries every chat of the exhibitor (W3)."""
+
+
+class BookingStore:
+    """Named queries of bookings."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(__package__, "bookings.sql")
+
+    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows of the query `name`."""
+        return await connection.fetch(self._sql[name], *args)
+
+    async def row(self, connection: Connection, name: str, *args: Any) -> asyncpg.Record | None:
+        """The first row of the query `name`."""
+        return await connection.fetchrow(self._sql[name], *args)
+
+    async def value(self, connection: Connection, name: str, *args: Any) -> Any:
+        """The first column of the first row of the query `name`."""
+        return await connection.fetchval(self._sql[name], *args)
+
+    async def run(self, connection: Connection, name: str, *args: Any) -> None:
+        """Run the query `name` for its effect."""
+        await connection.execute(self._sql[name], *args)
+
+    async def lock_slots(self, connection: Connection, slots: Iterable[UUID]) -> dict[UUID, SlotFact]:
+        """Lock slots by ascending id, before anything else; those that do not exist are left out."""
+        rows = await connection.fetch(self._sql["lock_slots"], sorted(set(slots)))
+        return {row["id"]: SlotFact(*row) for row in rows}
+
+    async def seats(
+        self, connection: Connection, slots: Collection[UUID], table: Table, now: datetime
+    ) -> dict[UUID, Seats]:
+        """What these slots of one fair can hold and what is taken; to be read while they are locked (M4)."""
+        receiving = [kind for kind, row in table.items() if row.get("receive_meetings", "no") != "no"]
+        rows = await connection.fetch(self._sql["seats"], list(slots), now, receiving)
+        return {row["id"]: Seats(row["capacity"], row["taken"]) for row in rows}
+
+    async def lock(self, connection: Connection, bookings: Iterable[UUID]) -> dict[UUID, BookingFact]:
+        """Lock bookings by ascending id; those that do not exist are left out."""
+        rows = await connection.fetch(self._sql["lock_bookings"], sorted(set(bookings)))
+        return {row["id"]: _fact(row) for row in rows}
+
+    async def save(self, connection: Connection, bookings: Sequence[BookingFact], now: datetime) -> None:
+        """Save changed bookings. Raises `ConstraintViolated` of booking_buyer_free or booking_receiver_free (M4)."""
+        await connection.execute(
+            self._sql["save_bookings"],
+            [b.id for b in bookings],
+            [b.slot for b in bookings],
+            [b.starts_at for b in bookings],
+            [b.ends_at for b in bookings],
+            [b.state for b in bookings],
+            [b.receiver for b in bookings],
+            [b.reason for b in bookings],
+            [b.ended_by for b in bookings],
+            [b.time_revision for b in bookings],
+            [b.assignment for b in bookings],
+            [b.sequence for b in bookings],
+            [b.room_number for b in bookings],
+            now,
+        )
+
+    async def shown(self, connection: Connection, bookings: Collection[UUID]) -> dict[UUID, Booking]:
+        """Bookings as everybody who may see them sees them."""
+        rows = await connection.fetch(self._sql["shown"], list(bookings))
+        return {row["id"]: booking_of(row) for row in rows}
+
+    async def teams(self, connection: Connection, exhibitors: Collection[UUID]) -> Mapping[UUID, Sequence[Member]]:
+        """Exhibitors' accounts that may be told of bookings or chats."""
+        found: dict[UUID, list[Member]] = {exhibitor: [] for exhibitor in exhibitors}
+        for row in await connection.fetch(self._sql["teams"], list(exhibitors)):
+            table = capabilities_of(bytes(row["capabilities"]))
+            reads = row["state"] == "active" and row["kind"] in reading_kinds(table)
+            sees = booking_scopes(table).get(row["kind"])
+            found[row["exhibitor_id"]].append(Member(row["id"], sees, reads))
+        return found
+
+    async def own(self, connection: Connection, bookings: Collection[UUID]) -> dict[UUID, set[UUID]]:
+        """By booking: the accounts that receive it, received it once, or are invited."""
+        found: dict[UUID, set[UUID]] = {booking: set() for booking in bookings}
+        for row in await connection.fetch(self._sql["own_bookings"], list(bookings)):
+            found[row["booking_id"]].add(row["account_id"])
+        return found
+
+
+def _fact(row: asyncpg.Record) -> BookingFact:
+    return BookingFact(
+        id=row["id"],
+        fair=row["fair_id"],
+        exhibitor=row["exhibitor_id"],
+        buyer=row["buyer_id"],
+        slot=row["slot_id"],
+        conversation=row["conversation_id"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        state=row["state"],
+        topic=row["topic"],
+        receiver=row["receiver_id"],
+        receiver_name=row["receiver_name"],
+        reason=row["reason"],
+        ended_by=row["ended_by"],
+        time_revision=row["time_revision"],
+        assignment=row["assignment"],
+        sequence=row["sequence"],
+        room_number=row["room_number"],
+        buyer_attendance=row["buyer_attendance"],
+        team_attendance=row["team_attendance"],
+    )

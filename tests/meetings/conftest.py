@@ -1,0 +1,14 @@
+"""A booth on this test's node."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.harness.node import Running
+from tests.meetings.booth import Booth
+
+
+@pytest.fixture
+def booth(running: Running) -> Booth:
+    """Slots and bookings of this test's node."""
+    return Booth(running)
