@@ -30,10 +30,10 @@ TEXT: Final = "x" * 3_900
 async def talk(url: str, folder: Path) -> None:
     """Load, loss, and at the end a clean report; whatever is wrong is an AssertionError."""
     ground = await seed(url, data_dir=folder)
-    async with Valkey(*free_ports(1)) as valkey:
+    async with Valkey(free_ports(1)[0]) as valkey:
         settings = {"database_url": url, "redis_url": valkey.url}
         async with nodes(folder, 2, **settings) as servers:
-            subprocess.run(["nft", "-f", RULES], check=True)
+            lose()
             async with crew(servers[0].url, ground) as them:
                 heard = listen(them)
                 async with (
@@ -52,10 +52,20 @@ async def talk(url: str, folder: Path) -> None:
                 )
                 for name, titles in heard.items():
                     assert titles == [str(number) for number in range(ANNOUNCEMENTS)], f"{name}: {titles}"
-    dropped = re.search(r"counter packets (\d+)", subprocess.check_output(["nft", "list", "ruleset"], text=True))
-    assert dropped is not None
-    print(f"{dropped[1]} packets were lost, {report.acked} messages acknowledged")
-    assert int(dropped[1]) > 100, "the fault was there"
+    print(f"{lost()} packets were lost, {report.acked} messages acknowledged")
+    assert lost() > 100, "the fault was there"
+
+
+def lose() -> None:
+    """From here on."""
+    subprocess.run(["nft", "-f", RULES], check=True)
+
+
+def lost() -> int:
+    """How many packets so far."""
+    counted = re.search(r"counter packets (\d+)", subprocess.check_output(["nft", "list", "ruleset"], text=True))
+    assert counted is not None
+    return int(counted[1])
 
 
 def listen(them: Crew) -> dict[str, list[str]]:
