@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 import msgspec
 
+from fairwire_protocol import operations
 from fairwire_protocol.operations import CATALOGUE, Operation
 
 TARGET: Final = Path(__file__).parent / "fairwire" / "calls.py"
@@ -128,9 +129,8 @@ def generate() -> str:
     writer = Writer()
     homes = {
         id(value): (key, module.__name__.rpartition(".")[2])
-        for module in (
-            sys.modules[f"fairwire_protocol.operations.{n}"] for n in ("identity", "organiser", "chat", "contacts")
-        )
+        for module in vars(operations).values()
+        if isinstance(module, types.ModuleType)
         for key, value in vars(module).items()
         if isinstance(value, Operation)
     }

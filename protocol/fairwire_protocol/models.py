@@ -53,6 +53,7 @@ class Limits(Model, omit_defaults=False, frozen=True, kw_only=True):
     recall_ms: int
     offer_ms: int
     ephemeral_ms: int
+    slot_batch: int = 0
     page: int
     resume_events: int
     resume_window_ms: int

@@ -101,6 +101,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     offer_s: Annotated[int, _doc("An ask-first transfer waits this long for its answer (C8).", 1)] = 120
     waiting_minutes: Annotated[int, _doc("Minutes until an unanswered chat is shown to managers (C11).", 1)] = 15
 
+    # the rules of meetings
+    slot_batch_max: Annotated[int, _doc("Slots that one batch may plan (M1).", 1, 5000)] = 1000
+
     # the socket
     beat_interval_s: Annotated[float, _doc("Seconds between two beats (W11).", 0.05)] = 25.0
     beat_answer_s: Annotated[float, _doc("Seconds to answer a beat (W11).", 0.05)] = 8.0

@@ -1,10 +1,11 @@
-"""A booth on this test's node."""
+"""A booth and an agenda on this test's node."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.harness.node import Running
+from tests.meetings.agenda import Agenda
 from tests.meetings.booth import Booth
 
 
@@ -12,3 +13,9 @@ from tests.meetings.booth import Booth
 def booth(running: Running) -> Booth:
     """Slots and bookings of this test's node."""
     return Booth(running)
+
+
+@pytest.fixture
+def agenda(running: Running) -> Agenda:
+    """Operations of this test's node on slots and bookings."""
+    return Agenda(running)

@@ -6,6 +6,7 @@ A request is such that nothing but permission stands in its way: a column that m
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -29,6 +30,7 @@ KIND_OF_FIELD = {
     "report": "report",
     "session": "session",
     "section": "section",
+    "slot": "slot",
 }
 """Which kind of thing an id field names; `fair` and `subjects` are built by hand."""
 
@@ -151,6 +153,19 @@ def _subjects(world: World, row: Row, column: str) -> Args:
     return {"subjects": [{"kind": kind, "id": world.ids[kind, place]}]}
 
 
+def _new_slot(world: World, row: Row, column: str) -> Args:
+    return {"starts_at": world.half_hour(days=20)}
+
+
+def _new_slots(world: World, row: Row, column: str) -> Args:
+    day = datetime.fromtimestamp(world.half_hour(days=30) / 1000, UTC).date().isoformat()
+    return {"first": day, "last": day, "start": "09:00", "end": "10:00"}
+
+
+def _moved_slot(world: World, row: Row, column: str) -> Args:
+    return {"starts_at": world.half_hour(days=40)}
+
+
 BUILDERS: dict[str, Callable[[World, Row, str], Args]] = {
     "auth.sign_in": _sign_in,
     "auth.request_code": _code,
@@ -188,4 +203,7 @@ BUILDERS: dict[str, Callable[[World, Row, str], Args]] = {
     "presence.watch": _subjects,
     "presence.query": _subjects,
     "presence.set": _constant(state="busy"),
+    "slots.create": _new_slot,
+    "slots.create_batch": _new_slots,
+    "slots.edit": _moved_slot,
 }

@@ -360,6 +360,28 @@ presence.query | C9 C17 W10 | as presence.watch
   subjects.unknown                ~   0   0   0   0   0   0   0   0   0   0   !   -
 presence.set | C17 | everybody but the organiser, who is nobody's contact
   plain                           ~   +   +   +   +   +   +   +   +   +   +   !   -
+
+slots.create | A7 M1 | main and managers
+  plain                           ~   -   -   -   +   +   -   -   -   +   +   !   -
+slots.create_batch | A7 M1 | main and managers
+  plain                           ~   -   -   -   +   +   -   -   -   +   +   !   -
+slots.list | A7 M3 | main and managers, the own exhibitor's
+  plain                           ~   -   -   -   +   +   -   -   -   +   +   !   -
+slots.edit | A1 A7 M3 | main and managers, the own exhibitor's
+  slot.acme                       ~   -   -   -   +   +   -   -   -   ?   ?   !   -
+  slot.rival                      ~   -   -   -   ?   ?   -   -   -   +   ?   !   -
+  slot.far                        ~   -   -   -   ?   ?   -   -   -   ?   +   !   -
+  slot.unknown                    ~   -   -   -   ?   ?   -   -   -   ?   ?   !   -
+slots.withdraw | A1 A7 M3 | main and managers, the own exhibitor's
+  slot.acme                       ~   -   -   -   +   +   -   -   -   ?   ?   !   -
+  slot.rival                      ~   -   -   -   ?   ?   -   -   -   +   ?   !   -
+  slot.far                        ~   -   -   -   ?   ?   -   -   -   ?   +   !   -
+  slot.unknown                    ~   -   -   -   ?   ?   -   -   -   ?   ?   !   -
+slots.open | A1 A7 M4 | the fair's buyers, and who sees bookings those of the own exhibitor
+  exhibitor.acme                  ~   +   +   +   +   +   +   +   -   ?   ?   !   -
+  exhibitor.rival                 ~   +   +   +   ?   ?   ?   ?   -   +   ?   !   -
+  exhibitor.far                   ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  exhibitor.unknown               ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
 """
 
 

@@ -68,6 +68,10 @@ class World:
             return self.own.get((kind, column), str(UUID(int=7)))
         return self.ids[kind, place]
 
+    def half_hour(self, *, days: int) -> int:
+        """A half hour some days ahead, as it travels; whole hours in any zone of the test's fairs."""
+        return (int(self.running.node.clock.now().timestamp()) // 86_400 + days) * 86_400_000
+
     def plant(self, name: str) -> str:
         """A word that occurs nowhere else."""
         return self.canaries.setdefault(name, f"canary{uuid4().hex[:16]}")
@@ -130,6 +134,7 @@ async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Recor
     await _chats(world)
     await _private(world, connection)
     await _sessions(world, connection)
+    await _slots(world)
     for column in COLUMNS:
         if column not in {"anonymous", "exhibit", "suspended", "organiser"}:
             world.own["image", column] = await upload(world, column)
@@ -138,7 +143,7 @@ async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Recor
     await _flush(world)
 
 
-KINDS = ("conversation", "account", "exhibitor", "exhibit", "image", "offer", "report", "session", "section")
+KINDS = ("conversation", "account", "exhibitor", "exhibit", "image", "offer", "report", "session", "section", "slot")
 
 
 async def upload(world: World, who: str) -> str:
@@ -299,6 +304,13 @@ async def _sessions(world: World, connection: asyncpg.Connection[asyncpg.Record]
             world.plant(f"{column} device"),
         )
     world.own["account", "organiser"] = world.ids["account", "organiser"]
+
+
+async def _slots(world: World) -> None:
+    """A slot of each exhibitor, ten days ahead."""
+    for place, main in (("acme", "main"), ("rival", "other_exhibitor"), ("far", "other_fair")):
+        reply = await world.http.ok(world.tokens[main], "slots.create", starts_at=world.half_hour(days=10))
+        world.ids["slot", place] = reply["slot"]["id"]
 
 
 async def _flush(world: World) -> None:

@@ -16,6 +16,7 @@ from fairwire_protocol.operations import chat as _chat
 from fairwire_protocol.operations import contacts as _contacts
 from fairwire_protocol.operations import identity as _identity
 from fairwire_protocol.operations import organiser as _organiser
+from fairwire_protocol.operations import slots as _slots
 from fairwire_protocol.operations.chat import (
     AnswerOffer,
     Block,
@@ -101,6 +102,18 @@ from fairwire_protocol.operations.organiser import (
     SilenceAccount,
     SuspendAccount,
 )
+from fairwire_protocol.operations.slots import (
+    CreateSlot,
+    CreateSlots,
+    EditSlot,
+    ListSlots,
+    OpenSlotList,
+    OpenSlots,
+    SlotList,
+    SlotRef,
+    SlotReply,
+    SlotsCreated,
+)
 
 __all__ = [
     "AccountCalls",
@@ -115,6 +128,7 @@ __all__ = [
     "Operations",
     "OrganiserCalls",
     "PresenceCalls",
+    "SlotsCalls",
     "TeamCalls",
 ]
 
@@ -724,6 +738,90 @@ class PresenceCalls(_Methods):
         await self._call(_contacts.SET, SetPresence(state=state), timeout=timeout)
 
 
+class SlotsCalls(_Methods):
+    """Operations `slots.…`."""
+
+    __slots__ = ()
+
+    async def create(
+        self, *, starts_at: int, minutes: int = 30, cid: UUID | None = None, timeout: float | None = None
+    ) -> SlotReply:
+        """Create a slot (创建洽谈时段). (A7, M1)"""
+        return await self._call(
+            _slots.CREATE, CreateSlot(starts_at=starts_at, minutes=minutes), timeout=timeout, cid=cid
+        )
+
+    async def create_batch(
+        self,
+        *,
+        first: str,
+        last: str,
+        start: str,
+        end: str,
+        minutes: int = 30,
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> SlotsCreated:
+        """Create slots in a batch (批量创建洽谈时段): days, each from start to end; what is there is kept and reported. (A7, M1)"""
+        return await self._call(
+            _slots.CREATE_BATCH,
+            CreateSlots(first=first, last=last, start=start, end=end, minutes=minutes),
+            timeout=timeout,
+            cid=cid,
+        )
+
+    async def list(
+        self,
+        *,
+        first: str | None = None,
+        last: str | None = None,
+        state: Literal["not_started", "under_way", "ended"] | None = None,
+        after: str | None = None,
+        limit: int = 50,
+        timeout: float | None = None,
+    ) -> SlotList:
+        """The exhibitor's slots by date with their bookings counted, by range of days and by state. (A7, M2, M3)"""
+        return await self._call(
+            _slots.LIST, ListSlots(first=first, last=last, state=state, after=after, limit=limit), timeout=timeout
+        )
+
+    async def edit(
+        self,
+        *,
+        slot: UUID,
+        starts_at: int | None = None,
+        minutes: int | None = None,
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> SlotReply:
+        """Give a slot without live bookings another time. (A7, M1, M3)"""
+        return await self._call(
+            _slots.EDIT, EditSlot(slot=slot, starts_at=starts_at, minutes=minutes), timeout=timeout, cid=cid
+        )
+
+    async def withdraw(self, *, slot: UUID, cid: UUID | None = None, timeout: float | None = None) -> None:
+        """Withdraw a slot without live bookings; one that had bookings is kept, unseen. (A7, M3)"""
+        await self._call(_slots.WITHDRAW, SlotRef(slot=slot), timeout=timeout, cid=cid)
+
+    async def open(
+        self,
+        *,
+        exhibitor: UUID,
+        first: str | None = None,
+        last: str | None = None,
+        time_zone: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+        timeout: float | None = None,
+    ) -> OpenSlotList:
+        """An exhibitor's slots that have not begun, with free seats, in fair time and own time. (A1, M2, M4, M12)"""
+        return await self._call(
+            _slots.OPEN,
+            OpenSlots(exhibitor=exhibitor, first=first, last=last, time_zone=time_zone, after=after, limit=limit),
+            timeout=timeout,
+        )
+
+
 class Operations:
     """Every operation of the catalogue as a method: `chat.send`, `contacts.pin` …"""
 
@@ -739,3 +837,4 @@ class Operations:
         self.contacts = ContactsCalls(caller)
         self.customers = CustomersCalls(caller)
         self.presence = PresenceCalls(caller)
+        self.slots = SlotsCalls(caller)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fairwire_protocol.operations import chat, contacts, identity, organiser
+from fairwire_protocol.operations import chat, contacts, identity, organiser, slots
 from fairwire_protocol.operations.base import Effect, Empty, Operation, RateClass, Request
 
 __all__ = [
@@ -21,12 +21,13 @@ __all__ = [
     "contacts",
     "identity",
     "organiser",
+    "slots",
 ]
 
 
 def _collect() -> dict[str, Operation[Any, Any]]:
     found: dict[str, Operation[Any, Any]] = {}
-    for module in (identity, organiser, chat, contacts):
+    for module in (identity, organiser, chat, contacts, slots):
         for value in vars(module).values():
             if isinstance(value, Operation):
                 if value.name in found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fairwire_protocol.operations import chat, contacts, identity, organiser
+from fairwire_protocol.operations import chat, contacts, identity, organiser, slots
 from fairwire_server.registry import BUYERS, ORGANISERS, SIGNED_IN, TEAM, Allow, Registry
 
 if TYPE_CHECKING:  # node.py builds them and calls `bind`
@@ -26,6 +26,8 @@ MOVERS: Final = replace(TEAM, capability="transfer_others")
 STARRERS: Final = replace(TEAM, capability="mark_contacts")
 MARKERS: Final = replace(PARTIES, capability="mark_contacts")
 CUSTOMERS: Final = replace(TEAM, capability="customer_base")
+PLANNERS: Final = replace(TEAM, capability="edit_slots")
+SLOT_READERS: Final = replace(PARTIES, capability="see_bookings")
 MANAGERS: Final = replace(TEAM, capability="manage_sub_accounts")
 
 
@@ -37,6 +39,7 @@ def bind(registry: Registry, to: Services) -> Registry:
     _organiser(registry, to)
     _chat(registry, to)
     _contacts(registry, to)
+    _slots(registry, to)
     return registry.sealed()
 
 
@@ -122,3 +125,12 @@ def _contacts(registry: Registry, to: Services) -> None:
     registry.bind(contacts.WATCH, PARTIES, to.presences.watch)
     registry.bind(contacts.QUERY, PARTIES, to.presences.query)
     registry.bind(contacts.SET, PARTIES, to.presences.set_state)
+
+
+def _slots(registry: Registry, to: Services) -> None:
+    registry.bind(slots.CREATE, PLANNERS, to.slots.create)
+    registry.bind(slots.CREATE_BATCH, PLANNERS, to.slots.create_batch)
+    registry.bind(slots.LIST, PLANNERS, to.slots.list)
+    registry.bind(slots.EDIT, PLANNERS, to.slots.edit)
+    registry.bind(slots.WITHDRAW, PLANNERS, to.slots.withdraw)
+    registry.bind(slots.OPEN, SLOT_READERS, to.slots.open)

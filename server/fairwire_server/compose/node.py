@@ -127,6 +127,7 @@ class Node:
                 recall_ms=s.recall_s * 1000,
                 offer_ms=s.offer_s * 1000,
                 ephemeral_ms=EPHEMERAL_MS,
+                slot_batch=s.slot_batch_max,
                 page=PAGE_MAX,
                 resume_events=s.resume_max_events,
                 resume_window_ms=int(s.resume_window_hours * 3_600_000),

@@ -68,6 +68,8 @@ from fairwire_server.hub.relay import Relay
 from fairwire_server.hub.sync import Sync
 from fairwire_server.jobs.errands import Errands
 from fairwire_server.meetings.booking_store import BookingStore
+from fairwire_server.meetings.slot_store import SlotStore
+from fairwire_server.meetings.slots import Slots
 from fairwire_server.meetings.snapshot import meeting_parts
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.observe import Metrics
@@ -141,6 +143,7 @@ class Services:
     telling: Telling
     moderation: Moderation
     keyword_lists: KeywordLists
+    slots: Slots
     contacts: Contacts
     presences: Presences
     ephemera: Ephemera
@@ -294,7 +297,10 @@ def _posting(g: Ground) -> Callable[[], Posting]:
 
 def _meetings(g: Ground) -> dict[str, Any]:
     bookings = BookingStore()
-    return {"telling": Telling(bookings, g.chat_store, _posting(g))}
+    return {
+        "telling": Telling(bookings, g.chat_store, _posting(g)),
+        "slots": Slots(g.works, g.commands, SlotStore(), batch_max=g.settings.slot_batch_max),
+    }
 
 
 def _chat(g: Ground) -> dict[str, Any]:

@@ -40,6 +40,7 @@ TAGS: Final[Mapping[str, str]] = {
     "chat": "Conversations: messages, transfers (转接), history, search, images (C).",
     "contacts": "The recent list (最近联系人), stars and pins (K1, K3, K4).",
     "customers": "The customer base (客户库) (K2).",
+    "slots": "Slots (洽谈时段): when an exhibitor meets (M1–M3).",
     "presence": "Who is here now (C17, W10).",
     "organiser": "What only the organiser does (A4, A6, A7, C18).",
 }
