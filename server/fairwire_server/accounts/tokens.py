@@ -61,9 +61,14 @@ class Tokens:
 
     def __init__(self, secret: bytes, life: timedelta) -> None:
         self._life = life
+        self._secret = secret
         self._access_key = _subkey(secret, b"access token")
         self._refresh_key = _subkey(secret, b"refresh successor")
         self._code_key = _subkey(secret, b"verification code")
+
+    def key(self, use: bytes) -> bytes:
+        """A key of its own for whatever else the installation signs."""
+        return _subkey(self._secret, use)
 
     def mint(self, session: UUID, account: UUID, fair: UUID, now: datetime, until: datetime) -> AccessToken:
         """An access token of the session, never beyond `until`, its session's end."""

@@ -142,6 +142,7 @@ CREATE TABLE invited (
     account_id uuid NOT NULL REFERENCES account,
     by_id      uuid NOT NULL REFERENCES account,
     at         timestamptz NOT NULL,
+    revoked_at timestamptz,                           -- it no longer enters, and still sees the meeting (A7: holds or held)
     PRIMARY KEY (booking_id, account_id)
 );
 CREATE INDEX invited_by_account ON invited (account_id);

@@ -1,0 +1,53 @@
+"""Rows of invitations, guests, entries, attendance and calendar feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from fairwire_protocol.models import Side
+from fairwire_server.database.pool import Connection
+from fairwire_server.database.queries import load_queries
+
+__all__ = ["RoomStore"]
+
+
+class RoomStore:
+    """Named queries over the tables of entering a meeting."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(__package__, "rooms.sql")
+
+    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows of the query `name`."""
+        return await connection.fetch(self._sql[name], *args)
+
+    async def row(self, connection: Connection, name: str, *args: Any) -> asyncpg.Record | None:
+        """The first row of the query `name`."""
+        return await connection.fetchrow(self._sql[name], *args)
+
+    async def value(self, connection: Connection, name: str, *args: Any) -> Any:
+        """The first column of the first row of the query `name`."""
+        return await connection.fetchval(self._sql[name], *args)
+
+    async def run(self, connection: Connection, name: str, *args: Any) -> None:
+        """Run the query `name` for its effect."""
+        await connection.execute(self._sql[name], *args)
+
+    async def own_invitations(
+        self, connection: Connection, sides: Sequence[tuple[UUID, Side]]
+    ) -> dict[tuple[UUID, Side], UUID]:
+        """The side's own invitation of each (booking, side) that has one."""
+        rows = await self.fetch(connection, "own_invitations", [one[0] for one in sides], [one[1] for one in sides])
+        return {(row["booking_id"], row["side"]): row["id"] for row in rows}
+
+    async def insert_own_invitations(
+        self, connection: Connection, sides: Sequence[tuple[UUID, Side]], ids: Sequence[UUID], now: datetime
+    ) -> None:
+        """Own invitations for those that have none; `sides` in ascending order, so that two who do this never wait in a ring."""
+        bookings, names = [one[0] for one in sides], [one[1] for one in sides]
+        await self.run(connection, "insert_own_invitations", ids, bookings, names, now)
