@@ -58,6 +58,8 @@ class Links:
             signed = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
         except (UnicodeEncodeError, NotBase64):
             return None
+        if len(signed) != _PAYLOAD + MAC_BYTES:
+            return None
         side: Side = "buyer" if signed[32:_PAYLOAD] == b"b" else "team"
         invitation = Invitation(UUID(bytes=signed[:16]), UUID(bytes=signed[16:32]), side)
         # Compared as text: base64 has several spellings of the same bytes, and a link has one.
