@@ -33,6 +33,7 @@ from fairwire_server.compose.bindings import bind
 from fairwire_server.compose.buses import open_bus
 from fairwire_server.compose.services import Ground, Services, build_ground, build_services
 from fairwire_server.database.pool import Database
+from fairwire_server.database.present import database_time, own_time
 from fairwire_server.database.work import Works
 from fairwire_server.doors.dispatch import Dispatch
 from fairwire_server.doors.limits import ADDRESS_RATES, Limits, SharedLimits
@@ -147,6 +148,7 @@ async def open_node(
 
     Raises `AnotherNodeError` when a node runs on this database that this one cannot stand beside.
     """
+    present = database_time if clock is None else own_time
     clock = clock or SystemClock()
     works = Works(database, clock)
     metrics = Metrics()
@@ -155,7 +157,7 @@ async def open_node(
         installation = await ensure_installation(work, store, demo=settings.demo)
     secret = settings.secret.encode() or installation.secret
     tokens = Tokens(secret, timedelta(seconds=settings.access_token_s))
-    ground = build_ground(settings, works, metrics, tokens)
+    ground = build_ground(settings, works, metrics, tokens, present)
     channels = build_channels(settings, works, secret)
     post = Post(channels.by_kind, ground.errands.defer, clock)
     services = build_services(ground, post)

@@ -55,8 +55,10 @@ from fairwire_server.chat.sending import Sender
 from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.chat.transfers import Transfers
+from fairwire_server.compose.noticing import build_noticing
 from fairwire_server.contacts.service import ContactLimits, Contacts
 from fairwire_server.contacts.store import ContactStore
+from fairwire_server.database.present import Present
 from fairwire_server.database.work import Work, Works
 from fairwire_server.exhibits.holdings import OwnedExhibits
 from fairwire_server.files.store import FileStore
@@ -68,6 +70,7 @@ from fairwire_server.hub.relay import Relay
 from fairwire_server.hub.sync import Sync
 from fairwire_server.jobs.errands import Errands
 from fairwire_server.meetings.booking_store import BookingStore
+from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.slot_store import SlotStore
 from fairwire_server.meetings.slots import Slots
 from fairwire_server.meetings.snapshot import meeting_parts
@@ -88,6 +91,7 @@ class Ground:
 
     settings: Settings
     works: Works
+    present: Present
     metrics: Metrics
     store: AccountStore
     tokens: Tokens
@@ -147,9 +151,10 @@ class Services:
     contacts: Contacts
     presences: Presences
     ephemera: Ephemera
+    noticing: Noticing
 
 
-def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tokens) -> Ground:
+def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tokens, present: Present) -> Ground:
     """Streams, hub and contacts: they know each other through functions only."""
     store, stream_store, contact_store = AccountStore(), StreamStore(), ContactStore()
     callers = Callers(store)
@@ -175,6 +180,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
     return Ground(
         settings=settings,
         works=works,
+        present=present,
         metrics=metrics,
         store=store,
         tokens=tokens,
@@ -199,13 +205,15 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
 def build_services(ground: Ground, post: Post) -> Services:
     """Everything that handles operations."""
     chat = _chat(ground)
+    meetings = _meetings(ground)
     return Services(
         **_accounts(ground, post, chat["transfers"]),
         **chat,
-        **_meetings(ground),
+        **meetings,
         contacts=ground.contacts,
         presences=ground.presences,
         ephemera=Ephemera(ground.hub, ground.relay.show, chat["reading"].see, ground.works.clock),
+        noticing=build_noticing(meetings["telling"], lambda: None, ground.present),
     )
 
 

@@ -37,3 +37,8 @@ SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1);
 -- name: create_fairwire_database
 -- Once, after the embedded engine made its files.
 CREATE DATABASE fairwire;
+
+-- name: present
+-- The instant by the database's own clock.
+-- clock: a worker's one look per claim, so that the clocks of several machines decide nothing
+SELECT clock_timestamp();

@@ -199,6 +199,7 @@ CREATE TABLE notice (
     offset_s      integer,                            -- seconds before the start; null: at once
     priority      integer NOT NULL,                  -- 0 before 1 before 2 (N5)
     due_at        timestamptz NOT NULL,               -- the start less the offset, or later for quiet hours and retries
+    wanted_at     timestamptz NOT NULL,               -- as due_at, without the retries: what lateness is counted from
     useless_at    timestamptz NOT NULL,               -- nothing is sent from here on (N3)
     state         text NOT NULL DEFAULT 'planned' CONSTRAINT notice_state_known CHECK (state IN ('planned', 'claimed', 'sent', 'failed', 'skipped', 'unknown')),
     reason        text,
@@ -210,8 +211,9 @@ CREATE TABLE notice (
     ended_at      timestamptz,
     CONSTRAINT notice_once UNIQUE (subject_id, kind, recipient_id, channel, time_revision, assignment)
 );
-CREATE INDEX notice_due ON notice (priority, due_at) WHERE state = 'planned';
+CREATE INDEX notice_due ON notice (channel, priority, due_at) WHERE state = 'planned';
 CREATE INDEX notice_leased ON notice (lease_until) WHERE state = 'claimed';
+CREATE INDEX notice_by_recipient ON notice (recipient_id, id);
 CREATE INDEX notice_by_fair ON notice (fair_id, state, due_at);
 
 CREATE TABLE notice_attempt (

@@ -1,0 +1,98 @@
+"""Planning (N1–N4): who is to be told what, as rows in the transaction of what they are told about.
+
+What is stored is an offset and a channel, never a text. Taking back what was planned is the same call's other half: what has not
+been claimed ends as skipped, and what is just being handed to a provider is waited for, so that nothing leaves for the old time
+after the change was acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from fairwire_protocol.errors import Unavailable
+from fairwire_server.database.present import Present
+from fairwire_server.database.work import Work
+from fairwire_server.notices.records import Wanted
+from fairwire_server.notices.rules import KINDS, ChannelName, channels_for, planned_state
+from fairwire_server.notices.store import NoticeStore
+
+__all__ = ["Planning", "Withdrawal"]
+
+WAIT_S: Final = 1.0
+LOOK_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What is no longer to be sent of a subject: everything planned, or what does not belong to these counters (N2)."""
+
+    subject_id: UUID
+    reason: str
+    time_revision: int | None = None
+    assignment: int | None = None
+
+
+class Planning:
+    """Joins the caller's transaction. `hint` tells the workers, after commit, that something is due at once."""
+
+    def __init__(self, store: NoticeStore, hint: Callable[[], None], present: Present) -> None:
+        self._store = store
+        self._hint = hint
+        self._present = present
+
+    async def plan(self, work: Work, wanted: Sequence[Wanted]) -> None:
+        """Rows for everything wanted, however much, in two statements. Before streams are locked."""
+        if not wanted:
+            return
+        known = await self._store.addressees(work.connection, {one.recipient for one in wanted})
+        rows = {
+            # N4: the key; two changes of one booking in one batch may want the same.
+            (one.subject_id, one.kind, one.recipient, channel, one.time_revision, one.assignment): _row(
+                one, channel, work.now
+            )
+            for one in wanted
+            if one.recipient in known
+            for channel in channels_for(one.kind, known[one.recipient])
+        }
+        await self._store.columns(work.connection, "plan", list(rows.values()), work.now)
+        if any(one.offset_s is None for one in wanted):
+            work.on_commit(self._hint)
+
+    async def withdraw(self, work: Work, withdrawals: Sequence[Withdrawal]) -> None:
+        """End what was planned and is not wanted any more. Raises `busy` when something of it does not stop being handed over."""
+        if not withdrawals:
+            return
+        rows = [(one.subject_id, one.reason, one.time_revision, one.assignment) for one in withdrawals]
+        await self._store.columns(work.connection, "withdraw", rows, work.now)
+        await self._outcomes(work, [one.subject_id for one in withdrawals])
+
+    async def _outcomes(self, work: Work, subjects: list[UUID]) -> None:
+        """N4: what is claimed leaves within its lease; until its outcome is known the change is not acknowledged."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + WAIT_S
+        while lease := await self._store.value(work.connection, "under_way", subjects):
+            if lease <= await self._present(work):
+                return  # its worker is dead or frozen, and nothing leaves any more
+            if loop.time() >= until:
+                raise Unavailable("busy", "A notice of this is being sent just now.", retry_after_ms=500)
+            await asyncio.sleep(LOOK_S)  # real time: what is waited for is another process
+
+
+def _row(one: Wanted, channel: ChannelName, now: datetime) -> tuple[Any, ...]:
+    kind = KINDS[one.kind]
+    if one.offset_s is None or one.starts_at is None:
+        at_once, due_at = True, now
+    else:
+        at_once, due_at = False, one.starts_at - timedelta(seconds=one.offset_s)
+    state, reason = planned_state(one.kind, due_at=due_at, useless_at=one.useless_at, at_once=at_once, now=now)
+    return (
+        uuid7(), one.fair, one.subject, one.subject_id, one.kind, one.recipient, one.side, channel, one.time_revision, one.assignment,
+        one.offset_s, kind.priority, max(due_at, now) if state == "planned" else due_at, one.useless_at, state, reason, None,
+    )  # fmt: skip

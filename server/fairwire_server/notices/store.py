@@ -1,0 +1,70 @@
+"""Rows of notices, attempts, providers, budgets and preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from fairwire_server.database.pool import Connection
+from fairwire_server.database.queries import load_queries
+from fairwire_server.notices.rules import Addressee
+
+__all__ = ["NoticeStore", "added_channels"]
+
+_ADDED = msgspec.json.Decoder(dict[str, tuple[str, ...]])
+
+
+def added_channels(stored: bytes | None) -> dict[str, tuple[str, ...]]:
+    """Kind → channels that an account has added (N9)."""
+    return _ADDED.decode(stored) if stored else {}
+
+
+class NoticeStore:
+    """Named queries over the tables of this capability."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(__package__)
+
+    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows of the query `name`."""
+        return await connection.fetch(self._sql[name], *args)
+
+    async def row(self, connection: Connection, name: str, *args: Any) -> asyncpg.Record | None:
+        """The first row of the query `name`."""
+        return await connection.fetchrow(self._sql[name], *args)
+
+    async def value(self, connection: Connection, name: str, *args: Any) -> Any:
+        """The first column of the first row of the query `name`."""
+        return await connection.fetchval(self._sql[name], *args)
+
+    async def run(self, connection: Connection, name: str, *args: Any) -> None:
+        """Run the query `name` for its effect."""
+        await connection.execute(self._sql[name], *args)
+
+    async def columns(self, connection: Connection, name: str, rows: Sequence[Sequence[Any]], *args: Any) -> None:
+        """Run the query `name` over rows given as one array for each column."""
+        if rows:
+            await connection.execute(self._sql[name], *map(list, zip(*rows, strict=True)), *args)
+
+    async def addressees(self, connection: Connection, accounts: Iterable[UUID]) -> dict[UUID, Addressee]:
+        """What decides the channels of these accounts (N1)."""
+        rows = await connection.fetch(self._sql["addressees"], sorted(set(accounts)))
+        return {row["id"]: addressee(row) for row in rows}
+
+
+def addressee(row: asyncpg.Record) -> Addressee:
+    """From a row that has the columns of `addressees`."""
+    return Addressee(
+        side="buyer" if row["domicile"] is None else "team",
+        domicile=row["domicile"],
+        country=row["country"],
+        email=bool(row["email"]),
+        mobile=bool(row["mobile"]),
+        domestic_number=bool(row["domestic_number"]),
+        added=added_channels(row["channels"]),
+        reminders_by_mail=row["reminders_by_mail"],
+    )
