@@ -22,6 +22,7 @@ from fairwire_server.importing.demo.install import (
 )
 from fairwire_server.importing.demo.minting import Minting
 from fairwire_server.importing.demo.people import COUNTRIES
+from fairwire_server.importing.demo.slots import DAYS
 from fairwire_server.importing.rows import Row
 from tests.harness.clock import ManualClock
 from tests.harness.postgres import Cluster
@@ -146,3 +147,17 @@ async def test_minted_tokens_speak_for_sessions_of_their_own(ground: Fairground)
     with pytest.raises(Refused) as refused:
         await minting.for_logins("demo", ["acme-main", "nobody"])
     assert refused.value.code == "not_found"
+
+
+async def test_its_exhibitors_have_slots_from_tomorrow_on_m1(ground: Fairground) -> None:
+    """In the fair's zone, in the future, and not one more when the fair is made again."""
+    await make_demo(ground.database, CLOCK, nobody, DemoFair(now=NOW, exhibitors=3, buyers=2))
+    async with ground.database.reader() as connection:
+        rows = await connection.fetch("SELECT exhibitor_id, starts_at, ends_at FROM slot")
+    assert len({row["exhibitor_id"] for row in rows}) == 3
+    assert all(row["starts_at"] > NOW for row in rows)
+    assert all(row["ends_at"] - row["starts_at"] == timedelta(minutes=30) for row in rows)
+    assert len(rows) == 3 * DAYS * 11
+    await make_demo(ground.database, CLOCK, nobody, DemoFair(now=NOW, exhibitors=3, buyers=2))
+    async with ground.database.reader() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM slot") == len(rows)

@@ -13,6 +13,12 @@ SELECT a.id, a.login, a.kind, a.name, e.id AS exhibitor, e.external_id AS exhibi
 FROM installation i, account a JOIN fair f ON f.id = a.fair_id LEFT JOIN exhibitor e ON e.id = a.exhibitor_id
 WHERE i.demo AND f.code = $1 AND a.state = 'active' AND a.login = ANY ($2);
 
+-- name: first_exhibitors
+-- Exhibitors of a fair in the order of their external ids, with their main accounts: those that get slots.
+SELECT e.id, e.fair_id, f.time_zone, a.id AS main_id
+FROM exhibitor e JOIN fair f ON f.id = e.fair_id JOIN account a ON a.exhibitor_id = e.id AND a.kind = 'main'
+WHERE f.code = $1 ORDER BY length(e.external_id), e.external_id LIMIT $2;
+
 -- name: fair_codes
 -- The fairs of the installation.
 SELECT id, code FROM fair ORDER BY code;

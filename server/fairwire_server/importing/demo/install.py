@@ -17,6 +17,7 @@ from fairwire_server.clock import Clock
 from fairwire_server.database.pool import Connection, Database
 from fairwire_server.database.work import Works
 from fairwire_server.importing.demo.generator import DemoFair, DemoSource, stable_ids
+from fairwire_server.importing.demo.slots import plan_slots
 from fairwire_server.importing.failures import FailureFiles
 from fairwire_server.importing.importer import Importer, Options, Progress
 from fairwire_server.importing.report import Report
@@ -97,6 +98,7 @@ async def make_demo(
     )
     report = await importer.run([DemoSource(fair)], FailureFiles([None]))
     assert not report.failed, report
+    await plan_slots(works, fair.code)
     return report
 
 
