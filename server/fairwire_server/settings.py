@@ -114,6 +114,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connecting_wait_s: Annotated[
         float, _doc("Seconds that a socket waits for that; who would wait longer is told when to come back.", 0)
     ] = 3.0
+    first_states_bytes: Annotated[
+        int, _doc("Memory for first states that are sent again while their account's stream stands still; 0: none.", 0)
+    ] = 64 * MIB
     presence_grace_s: Annotated[float, _doc("Seconds from the last socket's end to offline (W14).", 0)] = 20.0
     frame_max_bytes: Annotated[int, _doc("Size of an incoming frame (W15).", 1024, 16 * MIB)] = 64 * KIB
     queue_max_bytes: Annotated[int, _doc("Unsent bytes of a socket until it lags (W12).", 1024)] = 1 * MIB

@@ -21,6 +21,8 @@ from fairwire_protocol.models import Message, Offer, Position, Side
 from fairwire_protocol.session import Body
 from fairwire_server.clock import milliseconds
 from fairwire_server.compose import Node
+from fairwire_server.hub.first import FirstStates
+from fairwire_server.streams.arrivals import Arrival
 from fairwire_server.streams.log import Item, Page
 from fairwire_server.streams.snapshot import FirstState
 from tests.streams.crowd import Crowd
@@ -91,7 +93,7 @@ class Follower:
         self.view: Side = "buyer" if crowd.callers[name].kind == "buyer" else "team"
         self.oldest: Base | None = None
         self.latest: Base | None = None
-        self.compared = 0
+        self.compared = self.kept = 0
 
     async def start(self) -> None:
         """Take the state that everything else is compared with from now on."""
@@ -127,9 +129,28 @@ class Follower:
                 if await arrived(self.live, top) != top:
                     continue
                 same(self.live.state, fresh.state, now, f"{self.name}, live")
+            if not await self._kept_as_read(fresh):
+                continue
             self.latest = fresh
             self.compared += 1
             return
+
+    async def _kept_as_read(self, fresh: Base) -> bool:
+        """What is kept of the check before, if the stream has not moved since, is to the byte what would be read now (W5).
+
+        False if something has happened meanwhile.
+        """
+        caller, ground = self.crowd.callers[self.name], self.node.ground
+        arrival = Arrival(caller, fresh.state.account, fresh.account, fresh.fair)
+        kept = ground.first_states.kept(arrival, MSGPACK)
+        now, _, _ = await FirstStates(ground.snapshots, self.node.clock, 0).read(caller, MSGPACK)
+        if now.account != fresh.account:
+            return False
+        if kept is not None:
+            assert kept == now, f"{self.name}: the state kept is another than the one read"
+            self.kept += 1
+        await ground.first_states.read(caller, MSGPACK)
+        return True
 
     async def _resume(self, base: Base) -> Page:
         caller = self.crowd.callers[self.name]

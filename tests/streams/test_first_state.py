@@ -54,7 +54,7 @@ class Small:
         self.clock = clock
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.compared = 0
+        self.compared = self.kept = 0
 
 
 @pytest.fixture
@@ -87,6 +87,7 @@ async def example(small: Small, operations: list[tuple[str, Numbers]], *, live: 
     small.done += world.done
     small.refused += world.refused
     small.compared += sum(follower.compared for follower in followers)
+    small.kept += sum(follower.kept for follower in followers)
 
 
 def _device(small: Small, crowd: Crowd, name: str) -> fairwire.Client:
@@ -105,6 +106,7 @@ async def test_state_plus_events_is_the_state_fetched_again_w5(
     small: Small, operations: list[tuple[str, Numbers]]
 ) -> None:
     await example(small, operations, live=True)
+    assert small.kept, "no account's stream ever stood still from one check to the next"
 
 
 @pytest.mark.soak

@@ -13,7 +13,7 @@ from fairwire_server.accounts.rules import Caller, Scope, effective_table
 from fairwire_server.accounts.store import AccountRow, AccountStore, CallerRow
 from fairwire_server.database.work import Work
 
-__all__ = ["Callers", "SessionOver", "capabilities_of"]
+__all__ = ["Callers", "SessionOver", "caller_of", "capabilities_of"]
 
 
 class SessionOver(Refused):
@@ -40,7 +40,7 @@ class Callers:
         row = await self._store.caller(work.connection, session)
         if row is None:
             raise Refused("unauthenticated")
-        return _caller(row, work.now)
+        return caller_of(row, work.now)
 
     async def signed_in(self, work: Work, session: UUID) -> tuple[Caller, AccountRow]:
         """The caller of a session with its whole account."""
@@ -48,14 +48,15 @@ class Callers:
         if found is None:
             raise Refused("unauthenticated")
         row, account = found
-        return _caller(row, work.now), account
+        return caller_of(row, work.now), account
 
     async def recheck(self, work: Work, caller: Caller) -> Caller:
         """The same caller, read again inside the transaction of the command it sent (A6)."""
         return await self.find(work, caller.session)
 
 
-def _caller(row: CallerRow, now: datetime) -> Caller:
+def caller_of(row: CallerRow, now: datetime) -> Caller:
+    """Who that is now. Raises `suspended` or `SessionOver`."""
     # The account first: somebody suspended is told so, although its sessions are over too.
     if row.state in ("suspended", "disabled"):
         raise Refused("suspended")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import asyncpg
@@ -16,7 +16,16 @@ from fairwire_protocol.models import AccountKind, AccountState
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 
-__all__ = ["AccountRow", "AccountStore", "CallerRow", "CommandRow", "Credentials", "Installation", "NewAccount"]
+__all__ = [
+    "AccountRow",
+    "AccountStore",
+    "CallerRow",
+    "CommandRow",
+    "Credentials",
+    "Installation",
+    "NewAccount",
+    "account_rows",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,13 @@ _CALLER: Final = tuple(field.name for field in fields(CallerRow))
 _ACCOUNT: Final = tuple(field.name for field in fields(AccountRow))
 
 
+def account_rows(values: Mapping[str, Any]) -> tuple[CallerRow, AccountRow]:
+    """Both rows from the columns of `signed_in`."""
+    caller = {name: values[name] for name in _CALLER}
+    caller["complete"] = values["complete"] is not False  # who is no buyer has no profile to complete
+    return CallerRow(**caller), AccountRow(**{name: values[name] for name in _ACCOUNT})
+
+
 class AccountStore:
     """Named queries over the tables of this capability."""
 
@@ -130,12 +146,7 @@ class AccountStore:
     async def signed_in(self, connection: Connection, session: UUID) -> tuple[CallerRow, AccountRow] | None:
         """`caller` and `account` of a session in one round trip, or None."""
         row = await connection.fetchrow(self._sql["signed_in"], session)
-        if row is None:
-            return None
-        values = dict(row)
-        caller = {name: values[name] for name in _CALLER}
-        caller["complete"] = values["complete"] is not False  # who is no buyer has no profile to complete
-        return CallerRow(**caller), AccountRow(**{name: values[name] for name in _ACCOUNT})
+        return None if row is None else account_rows(dict(row))
 
     async def claim_command(
         self, connection: Connection, account: UUID, cid: UUID, operation: str, fingerprint: bytes, now: datetime

@@ -97,7 +97,7 @@ def _socket_door(node: Node) -> SocketDoor:
         node.ground.hub,
         node.ground.sync,
         node.dispatch,
-        node.authenticate_socket,
+        node,
         node.make_socket,
         node.services.receipts.received,
         node.clock,

@@ -15,19 +15,18 @@ from typing import Final
 
 from fairwire_protocol.codec import Codec
 from fairwire_protocol.depth import DEPTH_MAX
-from fairwire_protocol.frames import BeatPlan
+from fairwire_protocol.frames import BeatPlan, Resume
 from fairwire_protocol.models import Limits as WireLimits
 from fairwire_server import __version__
 from fairwire_server.accounts.installation import ensure_installation
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.accounts.store import AccountStore
-from fairwire_server.accounts.tokens import Tokens
-from fairwire_server.accounts.views import own_account
+from fairwire_server.accounts.tokens import TokenFacts, Tokens
 from fairwire_server.bus.bus import Bus
 from fairwire_server.bus.notify import notify_reset
 from fairwire_server.channels.build import Channels, build_channels
 from fairwire_server.channels.post import Post
-from fairwire_server.clock import Clock, SystemClock, milliseconds
+from fairwire_server.clock import Clock, SystemClock
 from fairwire_server.compose.background import due_loops, node_loops
 from fairwire_server.compose.bindings import bind
 from fairwire_server.compose.buses import open_bus
@@ -37,13 +36,14 @@ from fairwire_server.database.present import database_time, own_time
 from fairwire_server.database.work import Works
 from fairwire_server.doors.dispatch import Dispatch
 from fairwire_server.doors.limits import ADDRESS_RATES, Limits, SharedLimits
-from fairwire_server.doors.socket import Authenticated, SocketSettings
+from fairwire_server.doors.socket import SocketSettings
 from fairwire_server.hub.ephemera import EPHEMERAL_MS
 from fairwire_server.hub.reconcile import Reconciler
 from fairwire_server.hub.socket import Link, QueueLimits, Socket
 from fairwire_server.observe import LoopLag, Metrics
 from fairwire_server.registry import Registry
 from fairwire_server.settings import Settings
+from fairwire_server.streams.arrivals import Arrival
 from fairwire_server.streams.store import StreamStore
 
 __all__ = ["Node", "open_node"]
@@ -69,12 +69,21 @@ class Node:
     bus: Bus
     reconciler: Reconciler
 
-    async def authenticate_socket(self, token: str) -> Authenticated:
-        """Who opens a socket with this token (W1)."""
-        facts = self.ground.tokens.verify(token, self.clock.now())
+    def verify(self, token: str) -> TokenFacts:
+        """What the token of a hello or a refresh says (W1, W13)."""
+        return self.ground.tokens.verify(token, self.clock.now())
+
+    async def arrive(self, facts: TokenFacts, resume: Resume | None) -> Arrival:
+        """Who opens a socket, from one statement (W1, W6)."""
+        arrivals = self.ground.arrivals
+        if resume is None:
+            return await arrivals.anew(facts.session)
+        return await arrivals.resuming(facts.session, resume.account, resume.fair)
+
+    async def caller(self, facts: TokenFacts) -> Caller:
+        """Who goes on with a socket (W13)."""
         async with self.works.read() as work:
-            caller, row = await self.ground.callers.signed_in(work, facts.session)
-        return Authenticated(caller, own_account(row), milliseconds(facts.expires_at))
+            return await self.ground.callers.find(work, facts.session)
 
     def make_socket(
         self, number: int, caller: Caller, device: str, codec: Codec, link: Link, *, now: float, expires_at: float
@@ -177,6 +186,7 @@ async def open_node(
         unindexed=("Texts committed and not yet searchable (C15).", lambda: services.indexer.waiting),
         nodes=("Other nodes heard of.", lambda: ground.presences.elsewhere.nodes),
         bus_connected=("1 while the bus is up, or not needed.", lambda: float(bus.connected)),
+        first_states_bytes=("Memory of first states kept (W5).", lambda: ground.first_states.bytes),
         errands=("Letters and other errands not done yet.", lambda: ground.errands.unfinished),
     )
     node = Node(

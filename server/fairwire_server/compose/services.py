@@ -64,6 +64,7 @@ from fairwire_server.exhibits.holdings import OwnedExhibits
 from fairwire_server.files.store import FileStore
 from fairwire_server.folding import Folding
 from fairwire_server.hub.ephemera import Ephemera
+from fairwire_server.hub.first import FirstStates
 from fairwire_server.hub.hub import Hub
 from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.relay import Relay
@@ -77,6 +78,7 @@ from fairwire_server.meetings.snapshot import meeting_parts
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.observe import Metrics
 from fairwire_server.settings import Settings
+from fairwire_server.streams.arrivals import Arrivals
 from fairwire_server.streams.log import Log
 from fairwire_server.streams.service import Streams
 from fairwire_server.streams.snapshot import Snapshots
@@ -98,7 +100,9 @@ class Ground:
     callers: Callers
     commands: Commands
     log: Log
+    arrivals: Arrivals
     snapshots: Snapshots
+    first_states: FirstStates
     streams: Streams
     hub: Hub
     relay: Relay
@@ -163,7 +167,8 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
     log = Log(works, stream_store, window=window, resume_events=settings.resume_max_events)
     parts = [*chat_parts(), *meeting_parts()]
     snapshots = Snapshots(works, parts, sizes=(settings.recent_max, OPEN_CHATS, OPEN_MESSAGES))
-    sync = Sync(log, snapshots, works.clock, metrics)
+    first_states = FirstStates(snapshots, works.clock, settings.first_states_bytes)
+    sync = Sync(log, first_states, works.clock, metrics)
     presences = Presences(
         works.clock,
         metrics,
@@ -187,7 +192,9 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
         callers=callers,
         commands=commands,
         log=log,
+        arrivals=Arrivals(works, stream_store, log),
         snapshots=snapshots,
+        first_states=first_states,
         streams=streams,
         hub=hub,
         relay=relay,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -20,10 +21,11 @@ from aiohttp import web
 from fairwire_protocol import frames
 from fairwire_protocol.codec import CODECS, PROTOCOL, Codec
 from fairwire_protocol.errors import Close, FairwireError
-from fairwire_protocol.models import Account, Limits
+from fairwire_protocol.models import Limits
 from fairwire_protocol.session import FrameRefused, ServerSession, Violation
 from fairwire_server.accounts.callers import SessionOver
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.accounts.tokens import TokenFacts
 from fairwire_server.clock import Clock, milliseconds
 from fairwire_server.doors.admission import Admission
 from fairwire_server.doors.calls import Calls, error_frame
@@ -33,26 +35,31 @@ from fairwire_server.doors.websocket import VERSION, accept_upgrade
 from fairwire_server.doors.wire import Wire, hand_over
 from fairwire_server.framing import websocket_frame
 from fairwire_server.observe import Metrics
+from fairwire_server.streams.arrivals import Arrival
 
 if TYPE_CHECKING:  # shells are strangers to each other; compose introduces them
     from fairwire_server.hub.hub import Hub
     from fairwire_server.hub.socket import QueueLimits, Socket
     from fairwire_server.hub.sync import Sync
 
-__all__ = ["Authenticated", "SocketDoor", "SocketSettings"]
+__all__ = ["Reception", "SocketDoor", "SocketSettings"]
 
 CAPABILITIES: Final = ("snapshot", "resume", "presence")
 FINISH_S: Final = 5.0
 """How long the door waits at its end for calls that are under way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
-    """Who opens a socket, and until when its token lasts."""
+class Reception(Protocol):
+    """Who opens a socket; each raises what the hello or refresh is refused with."""
 
-    caller: Caller
-    account: Account
-    expires_at_ms: int
+    def verify(self, token: str) -> TokenFacts:
+        """What a token says, if it is ours and has not ended."""
+
+    async def arrive(self, facts: TokenFacts, resume: frames.Resume | None) -> Arrival:
+        """Who that is, and where its streams stand; what it has missed, if it comes back."""
+
+    async def caller(self, facts: TokenFacts) -> Caller:
+        """Who that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +81,7 @@ class SocketDoor:
         hub: Hub,
         sync: Sync,
         dispatch: Dispatch,
-        authenticate: Callable[[str], Awaitable[Authenticated]],
+        reception: Reception,
         make_socket: Callable[..., Socket],
         received: Callable[[UUID, dict[UUID, int]], None],
         clock: Clock,
@@ -85,7 +92,7 @@ class SocketDoor:
         self._hub = hub
         self._sync = sync
         self._dispatch = dispatch
-        self._authenticate = authenticate
+        self._reception = reception
         self._make_socket = make_socket
         self._received = received
         self._clock = clock
@@ -259,53 +266,59 @@ class _Connection:
         began = door._clock.monotonic()
         leave: Callable[[], None] = _nothing
         try:
+            facts = door._reception.verify(hello.token)
             leave = await door._admission.enter()
-            who = await door._authenticate(hello.token)
+            with door._hub.expecting(facts.account, facts.fair):
+                arrival = await door._reception.arrive(facts, hello.resume)
+                if not self._wire.lost:
+                    leave = self._arrived(hello, arrival, facts.expires_at, began, leave)
         except FairwireError as error:
-            leave()
             self._turn_away(_close_of(error), error.message, error.retry_after_ms)
-            return
-        except BaseException:
+        finally:
             leave()
-            raise
-        if self._wire.lost:
-            leave()
-            return
-        now = door._clock.monotonic()
-        socket = door._make_socket(
+
+    def _arrived(
+        self, hello: frames.Hello, arrival: Arrival, expires_at: datetime, began: float, leave: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Greet who has been recognised and begin with its first state. Answers how its place is given back, if that is now."""
+        door = self._door
+        now, expires_at_ms = door._clock.now(), milliseconds(expires_at)
+        socket = self._socket = door._make_socket(
             next(door._numbers),
-            who.caller,
+            arrival.caller,
             hello.device.id,
             self._codec,
             self._wire,
             now=began,
-            expires_at=now + (who.expires_at_ms - milliseconds(door._clock.now())) / 1000,
+            expires_at=door._clock.monotonic() + (expires_at - now).total_seconds(),
         )
-        self._socket = socket
         door._hub.attach(socket)
         if socket.closing is not None:
-            leave()
-            return
+            return leave
         settings = door._settings
         socket.send(
             frames.Welcome(
-                session=who.caller.session,
+                session=arrival.caller.session,
                 protocol=self._session.version or PROTOCOL,
                 capabilities=CAPABILITIES,
                 limits=settings.limits,
                 beat=settings.beat,
-                server_time=milliseconds(door._clock.now()),
+                server_time=milliseconds(now),
                 build=settings.build,
-                account=who.account,
-                expires_at=who.expires_at_ms,
+                account=arrival.me,
+                expires_at=expires_at_ms,
             )
         )
-        door._hub.spawn(self._start(hello.resume, leave))
+        if door._sync.at_once(socket, arrival, hello.resume, *door._hub.channels_of(socket)):
+            return leave
+        door._hub.spawn(self._start(arrival, hello.resume, leave))
+        return _nothing
 
-    async def _start(self, resume: frames.Resume | None, leave: Callable[[], None]) -> None:
+    async def _start(self, arrival: Arrival, resume: frames.Resume | None, leave: Callable[[], None]) -> None:
         socket = self._open
         try:
-            await self._door._sync.start(socket, resume, *self._door._hub.channels_of(socket), leave)
+            channels = self._door._hub.channels_of(socket)
+            await self._door._sync.start(socket, arrival, resume, *channels, leave)
         except KeyError:
             return  # gone before its first state was ready
         except TimeoutError:
@@ -336,20 +349,21 @@ class _Connection:
         """W13: a newer token of the same session keeps the socket."""
         socket, door = self._open, self._door
         try:
-            who = await door._authenticate(refresh.token)
+            facts = door._reception.verify(refresh.token)
+            caller = await door._reception.caller(facts)
         except FairwireError as error:
             if error.final:
                 socket.close(_close_of(error), error.message)
             else:
                 socket.send(error_frame(self._codec, error, None, None))
             return
-        if who.caller.session != socket.caller.session:
+        if caller.session != socket.caller.session:
             socket.close(Close.BAD_TOKEN, "a token of another session")
             return
-        socket.caller = who.caller
-        left_s = (who.expires_at_ms - milliseconds(door._clock.now())) / 1000
+        socket.caller = caller
+        left_s = (facts.expires_at - door._clock.now()).total_seconds()
         socket.expires_at = door._clock.monotonic() + left_s
-        socket.send(frames.Refreshed(expires_at=who.expires_at_ms))
+        socket.send(frames.Refreshed(expires_at=milliseconds(facts.expires_at)))
 
     def _turn_away(self, close: Close, reason: str, retry_after_ms: int | None = None) -> None:
         """Close a connection that never got as far as the hub."""

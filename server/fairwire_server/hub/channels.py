@@ -27,13 +27,15 @@ UNKNOWN: Final = -1
 class Channel:
     """One stream as seen from this node. `top` is the last position handed out, UNKNOWN until a socket has read the log."""
 
-    __slots__ = ("_due", "_held", "_metrics", "_pushing", "_timer", "id", "sockets", "stream", "top")
+    __slots__ = ("_due", "_held", "_metrics", "_pushing", "_timer", "expected", "id", "sockets", "stream", "top")
 
     def __init__(self, stream: Stream, id_: UUID, metrics: Metrics) -> None:
         self.stream: Stream = stream
         self.id = id_
         self.top = UNKNOWN
         self.sockets: dict[int, Socket] = {}
+        self.expected = 0
+        """Sockets to come, for whom the log is being read: what is committed from now on must not go by unseen."""
         self._held: dict[int, Told] = {}
         self._due: list[tuple[int, Told]] = []
         self._pushing = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -18,7 +19,7 @@ import structlog
 
 from fairwire_protocol.errors import Close, FairwireError
 from fairwire_protocol.events import MessagePosted
-from fairwire_protocol.frames import ServerFrame
+from fairwire_protocol.frames import ServerFrame, Stream
 from fairwire_server.clock import Clock
 from fairwire_server.hub.channels import Channel
 from fairwire_server.hub.presence import Presences
@@ -126,6 +127,28 @@ class Hub:
             if closing.concerns(socket):
                 socket.close(closing.code, closing.reason)
 
+    @contextmanager
+    def expecting(self, account: UUID, fair: UUID) -> Iterator[None]:
+        """Follow these streams for a socket that is to attach in the body, from before its positions are read (W4)."""
+        places: tuple[tuple[dict[UUID, Channel], Stream, UUID], ...] = (
+            (self._accounts, "account", account),
+            (self._fairs, "fair", fair),
+        )
+        for channels, stream, key in places:
+            self._channel(channels, stream, key).expected += 1
+        try:
+            yield
+        finally:
+            for channels, _, key in places:
+                channels[key].expected -= 1
+                self._let_go(channels, key)
+
+    def _let_go(self, channels: dict[UUID, Channel], key: UUID) -> None:
+        channel = channels[key]
+        if not channel.sockets and not channel.expected:
+            channel.shut()
+            del channels[key]
+
     def detach(self, socket: Socket) -> None:
         """The connection is gone."""
         if self.sockets.pop(socket.number, None) is None:
@@ -133,16 +156,13 @@ class Hub:
         self._slots[socket.number % len(self._slots)].pop(socket.number, None)
         self.metrics.sockets -= 1
         for channels, key in ((self._accounts, socket.caller.account), (self._fairs, socket.caller.fair)):
-            channel = channels[key]
-            channel.sockets.pop(socket.number, None)
-            if not channel.sockets:
-                channel.shut()
-                del channels[key]
+            channels[key].sockets.pop(socket.number, None)
+            self._let_go(channels, key)
         socket.gone()
         self.presences.detached(socket, self._clock.monotonic())
         self.on_detach(socket)
 
-    def _channel(self, channels: dict[UUID, Channel], stream: Any, key: UUID) -> Channel:
+    def _channel(self, channels: dict[UUID, Channel], stream: Stream, key: UUID) -> Channel:
         channel = channels.get(key)
         if channel is None:
             channel = channels[key] = Channel(stream, key, self.metrics)

@@ -6,54 +6,85 @@ know of; from that moment, within one turn of the loop, it is live.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
-from msgspec import Raw
-
-from fairwire_protocol.codec import Codec
 from fairwire_protocol.errors import Close, FairwireError
 from fairwire_protocol.frames import Live, Resume, Resumed, Snapshot, Stream, Void
-from fairwire_protocol.models import Position
+from fairwire_protocol.models import Account, Position
 from fairwire_server.clock import Clock
 from fairwire_server.hub.channels import Channel
+from fairwire_server.hub.first import FirstStates, Frames
 from fairwire_server.hub.socket import Socket, websocket_frame
 from fairwire_server.observe import Metrics
+from fairwire_server.streams.arrivals import Arrival
 from fairwire_server.streams.log import Item, Log, Page, Reason
-from fairwire_server.streams.snapshot import FirstState, Snapshots
-from fairwire_server.streams.told import Receivable
 
 __all__ = ["Sync"]
 
 PAGE: Final = 100
-PART_BYTES: Final = 56_000
 
 
 class Sync:
     """Fills sockets from the log and from snapshots."""
 
-    def __init__(self, log: Log, snapshots: Snapshots, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, log: Log, first: FirstStates, clock: Clock, metrics: Metrics) -> None:
         self._log = log
-        self._snapshots = snapshots
+        self._first = first
         self._clock = clock
         self._metrics = metrics
+
+    def at_once(self, socket: Socket, arrival: Arrival, resume: Resume | None, account: Channel, fair: Channel) -> bool:
+        """Make a socket that has just been welcomed live, if what its statement has read or what is kept is all it needs and little
+        enough to be queued as it is. Else nothing has been done, or the socket waits for `start`."""
+        page = arrival.page
+        if page is not None and page.reason is None:
+            assert resume is not None
+            if len(page.items) > PAGE or len(page.fair_items) > PAGE:
+                return False
+            self._resumed(socket, resume, page)
+            self._push(socket, page.items, page.fair_items)
+        else:
+            frames = self._first.kept(arrival, socket.codec)
+            if frames is None or frames.size > socket.limits.max_bytes // 4:
+                return False
+            self._metrics.snapshots_kept += 1
+            self._stand_at(socket, arrival.account, arrival.fair)
+            for data in self._first_frames(socket, frames, arrival.me, _reason(page)):
+                socket.push(data)
+        return self._live(socket, account, fair)
 
     async def start(
         self,
         socket: Socket,
+        arrival: Arrival,
         resume: Resume | None,
         account: Channel,
         fair: Channel,
         read: Callable[[], None] = lambda: None,
     ) -> None:
-        """The first state of a socket that has just been welcomed, then live. `read` is called once the database has been asked:
-        what is left may wait for a slow client."""
-        page = None if resume is None else await self._resume(socket, resume, read)
-        reason: Reason | None = "new" if page is None else page.reason
-        if reason is not None:
-            await self._snapshot(socket, reason, read)
+        """What `at_once` has left to do. `read` is called once the database has been asked: what is left may wait for a slow
+        client."""
+        if not socket.epoch:
+            page = arrival.page
+            if page is not None and page.reason is None:
+                assert resume is not None
+                read()
+                self._resumed(socket, resume, page)
+                for at in range(0, max(len(page.items), len(page.fair_items)), PAGE):
+                    self._push(socket, page.items[at : at + PAGE], page.fair_items[at : at + PAGE])
+                    await socket.drained()
+            else:
+                await self._snapshot(socket, arrival, read)
         await self._follow(socket, account, fair)
         socket.send(Live(pos=socket.cursor, fair_pos=socket.fair_cursor))
+
+    def _live(self, socket: Socket, account: Channel, fair: Channel) -> bool:
+        if not (account.caught_up(socket) and fair.caught_up(socket)):
+            return False
+        socket.live = True
+        socket.send(Live(pos=socket.cursor, fair_pos=socket.fair_cursor))
+        return True
 
     async def refill(self, socket: Socket, account: Channel, fair: Channel) -> None:
         """A socket that lagged: from the log as it drains; closed when that takes too long (W12)."""
@@ -69,35 +100,41 @@ class Sync:
             socket.lagging_since = None
             self._metrics.lagging -= 1
 
-    async def _resume(self, socket: Socket, resume: Resume, read: Callable[[], None]) -> Page:
-        caller = socket.caller
-        page = await self._log.resume(caller.account, caller.fair, socket.view, resume.account, resume.fair)
-        self._metrics.resumes[page.reason or "resumed"] += 1
-        if page.reason is None:
-            read()
-            self._stand_at(socket, resume.account, resume.fair)
-            socket.send(Resumed(resumed=True, account=resume.account, fair=resume.fair))
-            self._metrics.replayed += len(page.items) + len(page.fair_items)
-            for at in range(0, max(len(page.items), len(page.fair_items)), PAGE):
-                self._push(socket, page.items[at : at + PAGE], page.fair_items[at : at + PAGE])
-                await socket.drained()
-        return page
+    def _resumed(self, socket: Socket, resume: Resume, page: Page) -> None:
+        self._metrics.resumes["resumed"] += 1
+        self._metrics.replayed += len(page.items) + len(page.fair_items)
+        self._stand_at(socket, resume.account, resume.fair)
+        socket.send(Resumed(resumed=True, account=resume.account, fair=resume.fair))
 
-    async def _snapshot(self, socket: Socket, reason: Reason, read: Callable[[], None]) -> None:
-        started = self._clock.monotonic()
-        state = await self._snapshots.take(socket.caller)
+    async def _snapshot(self, socket: Socket, arrival: Arrival, read: Callable[[], None]) -> None:
+        frames, me, fair = self._first.kept(arrival, socket.codec), arrival.me, arrival.fair
+        if frames is None:
+            started = self._clock.monotonic()
+            frames, me, fair = await self._first.read(socket.caller, socket.codec)
+            self._metrics.snapshot_seconds.observe(self._clock.monotonic() - started)
+        else:
+            self._metrics.snapshots_kept += 1
         read()
-        self._metrics.snapshots += 1
-        self._metrics.snapshot_seconds.observe(self._clock.monotonic() - started)
-        self._stand_at(socket, state.account, state.fair)
-        socket.send(Resumed(resumed=False, account=state.account, fair=state.fair, reason=reason))
-        for entry in state.entries:
-            if entry.received < entry.last_seq and entry.readable_to is None:
-                socket.expect_receipt(state.account.pos, Receivable(entry.conversation, entry.last_seq, None))
-        parts = _parts(state, socket.codec)
-        for number, part in enumerate(parts):
-            socket.send(Snapshot(part=number, last=number == len(parts) - 1, **part))
+        self._stand_at(socket, frames.account, fair)
+        for data in self._first_frames(socket, frames, me, _reason(arrival.page)):
+            socket.push(data)
             await socket.drained()
+
+    def _first_frames(self, socket: Socket, frames: Frames, me: Account, reason: Reason) -> Iterator[bytes]:
+        """A first state of where the socket has been stood, frame by frame."""
+        if reason != "new":
+            self._metrics.resumes[reason] += 1
+        self._metrics.snapshots += 1
+        for receivable in frames.receivables:
+            socket.expect_receipt(frames.account.pos, receivable)
+        codec = socket.codec
+        fair = Position(epoch=socket.fair_epoch, pos=socket.fair_cursor)
+        for frame in (
+            Resumed(resumed=False, account=frames.account, fair=fair, reason=reason),
+            Snapshot(part=0, last=not frames.parts, account=me),
+        ):
+            yield websocket_frame(codec.encode(frame), binary=codec.binary)
+        yield from frames.parts
 
     def _stand_at(self, socket: Socket, account: Position, fair: Position) -> None:
         socket.epoch, socket.cursor = account.epoch, account.pos
@@ -157,27 +194,6 @@ def _push_item(socket: Socket, stream: Stream, item: Item) -> None:
     socket.push(websocket_frame(frame, binary=codec.binary))
 
 
-def _parts(state: FirstState, codec: Codec) -> list[dict[str, Any]]:
-    """The state in pieces of at most about 64 KiB each (W5); entries and messages are encoded here, once, and spliced in."""
-    parts: list[dict[str, Any]] = [
-        {"account": state.me, "starred": state.starred, "offers": state.offers, "places": state.places}
-    ]
-    encode = codec.encode
-    pieces: tuple[tuple[str, Sequence[object]], ...] = (
-        ("entries", state.entries),
-        ("messages", state.messages),
-        ("bookings", state.bookings),
-    )
-    for name, values in pieces:
-        piece: list[Raw] = []
-        size = 0
-        for value in values:
-            encoded = encode(value)
-            if piece and size + len(encoded) > PART_BYTES:
-                parts.append({name: tuple(piece)})
-                piece, size = [], 0
-            piece.append(Raw(encoded))
-            size += len(encoded)
-        if piece:
-            parts.append({name: tuple(piece)})
-    return parts
+def _reason(page: Page | None) -> Reason:
+    """Why a first state is sent."""
+    return "new" if page is None or page.reason is None else page.reason

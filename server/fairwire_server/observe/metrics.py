@@ -103,6 +103,7 @@ class Metrics:
     resumes: Counter[str] = _count_by("outcome", "Answers to hello: resumed, or why not (W6).")
     replayed: int = _count("Events sent again on resume (W6).")
     snapshots: int = _count("Snapshots sent (W5).")
+    snapshots_kept: int = _count("Of these, sent from memory (W5).")
     snapshot_seconds: Histogram = _spread("Time of a snapshot's statement (W5).")
     events: Counter[str] = _count_by("type", "Durable events announced after commit, by type.")
     deliveries: int = _count("Event frames queued for a socket.")

@@ -63,11 +63,11 @@ class Log:
         self._works = works
         self._store = store
         self._window = window
-        self._resume_events = resume_events
+        self.resume_events = resume_events
 
     async def resume(self, account: UUID, fair: UUID, view: Side, at: Position, fair_at: Position) -> Page:
         """Everything after the client's positions, or why not: `epoch`, `too_old`, `too_many`. One query."""
-        return await self._page(account, fair, view, at, fair_at, self._resume_events)
+        return await self._page(account, fair, view, at, fair_at, self.resume_events)
 
     async def refill(
         self, account: UUID, fair: UUID, view: Side, at: Position, fair_at: Position, limit: int = 200
@@ -89,7 +89,26 @@ class Log:
         async with self._works.read() as work:
             rows = await self._store.resume(work.connection, account, fair, at.pos, fair_at.pos, limit + 1)
             now = work.now
-        head = rows[0]
+        return self._page_of(rows[0], rows, view, at, fair_at, limit, now, partial=partial)
+
+    def continuation(
+        self, head: Row, rows: Sequence[Row], view: Side, at: Position, fair_at: Position, now: datetime
+    ) -> Page:
+        """As `resume`, of rows that came with more than `resume_events` where there are more, and of a row with the heads."""
+        return self._page_of(head, rows, view, at, fair_at, self.resume_events, now, partial=False)
+
+    def _page_of(
+        self,
+        head: Row,
+        rows: Sequence[Row],
+        view: Side,
+        at: Position,
+        fair_at: Position,
+        limit: int,
+        now: datetime,
+        *,
+        partial: bool,
+    ) -> Page:
         top = Position(epoch=head["epoch"], pos=head["top"])
         fair_top = Position(epoch=head["fair_epoch"], pos=head["fair_top"])
         if (at.epoch, fair_at.epoch) != (top.epoch, fair_top.epoch) or at.pos > top.pos or fair_at.pos > fair_top.pos:

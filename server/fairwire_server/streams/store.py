@@ -80,6 +80,16 @@ class StreamStore:
         """The heads (in every row) and at most `limit` account events after `after`, with the fair's after `fair_after`."""
         return await connection.fetch(self._sql["resume"], account, fair, after, fair_after, limit)
 
+    async def arrive(self, connection: Connection, session: UUID) -> asyncpg.Record | None:
+        """The account behind a session, and the heads."""
+        return await connection.fetchrow(self._sql["arrive"], session)
+
+    async def arrive_resuming(
+        self, connection: Connection, session: UUID, after: int, fair_after: int, limit: int
+    ) -> list[asyncpg.Record]:
+        """As `arrive` in the first row, then the account's events after `after`, at most `limit`, and the fair's."""
+        return await connection.fetch(self._sql["arrive_resuming"], session, after, fair_after, limit)
+
     async def prune(self, connection: Connection, before: datetime) -> None:
         """Drop what is older than the replay window."""
         await connection.execute(self._sql["prune"], before)

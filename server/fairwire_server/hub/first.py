@@ -1,0 +1,149 @@
+"""First states as they are sent: whole WebSocket frames, kept so that an account that comes again is not read again (W5).
+
+What makes that right is W5 itself: whatever changes what an account sees comes as an event of its stream, written by the same
+transaction. So a state that was read where the stream stood at (epoch, pos) is the state for as long as the stream stands there,
+on whichever node it changes: before anything is sent from here, the statement that looks the caller up has said where that is.
+Two things it does not say. Time alone ends offers, bookings and places: a state is used up to the first such instant. And the
+own account is of that statement, not from here.
+
+What is kept is bounded by its bytes; the one not used for longest goes first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Raw
+
+from fairwire_protocol.codec import Codec
+from fairwire_protocol.frames import Snapshot
+from fairwire_protocol.models import Account, AccountKind, Position
+from fairwire_server.accounts.rules import Caller
+from fairwire_server.clock import Clock, milliseconds
+from fairwire_server.framing import websocket_frame
+from fairwire_server.streams.arrivals import Arrival
+from fairwire_server.streams.snapshot import FirstState, Snapshots
+from fairwire_server.streams.told import Receivable
+
+__all__ = ["FirstStates", "Frames"]
+
+PART_BYTES: Final = 56_000
+OVERHEAD: Final = 1024
+"""What a kept state weighs beside its frames, at most about."""
+EVER: Final = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """A first state at a position, but for the own account: the frames of its parts, from the second on."""
+
+    account: Position
+    kind: AccountKind
+    parts: tuple[bytes, ...]
+    receivables: tuple[Receivable, ...]
+    """The newest messages that have not been received yet: an acknowledgement of the position says that they were (W9)."""
+    until: int
+    """When something in it ends by itself, in milliseconds since 1970."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(map(len, self.parts))
+
+
+class FirstStates:
+    """Reads first states and keeps their frames, in at most `bytes_max` bytes."""
+
+    def __init__(self, snapshots: Snapshots, clock: Clock, bytes_max: int) -> None:
+        self._snapshots = snapshots
+        self._clock = clock
+        self._bytes_max = bytes_max
+        self._kept: OrderedDict[tuple[UUID, str], Frames] = OrderedDict()
+        self.bytes = 0
+
+    def kept(self, arrival: Arrival, codec: Codec) -> Frames | None:
+        """The frames of who arrives, if they are what reading would give."""
+        key = (arrival.caller.account, codec.name)
+        frames = self._kept.get(key)
+        if frames is None:
+            return None
+        if frames.account != arrival.account or frames.kind != arrival.caller.kind or self._now() >= frames.until:
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return frames
+
+    async def read(self, caller: Caller, codec: Codec) -> tuple[Frames, Account, Position]:
+        """The caller's frames as the database has them now, with the own account and the fair's position of the same instant."""
+        state = await self._snapshots.take(caller)
+        frames = _frames(state, caller, codec)
+        self._keep((caller.account, codec.name), frames)
+        return frames, state.me, state.fair
+
+    def _now(self) -> int:
+        return milliseconds(self._clock.now())
+
+    def _keep(self, key: tuple[UUID, str], frames: Frames) -> None:
+        self._drop(key)
+        weight = frames.size + OVERHEAD
+        if weight > self._bytes_max:
+            return
+        self._kept[key] = frames
+        self.bytes += weight
+        while self.bytes > self._bytes_max:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: tuple[UUID, str]) -> None:
+        frames = self._kept.pop(key, None)
+        if frames is not None:
+            self.bytes -= frames.size + OVERHEAD
+
+
+def _frames(state: FirstState, caller: Caller, codec: Codec) -> Frames:
+    parts = _parts(state, codec)
+    last = len(parts)
+    encoded = (codec.encode(Snapshot(part=at, last=at == last, **part)) for at, part in enumerate(parts, 1))
+    ends = [offer.expires_at for offer in state.offers]
+    ends += [booking.ends_at for booking in state.bookings]
+    ends += [place.starts_at for place in state.places]
+    ends += [place.expires_at for place in state.places if place.expires_at is not None]
+    return Frames(
+        account=state.account,
+        kind=caller.kind,
+        parts=tuple(websocket_frame(part, binary=codec.binary) for part in encoded),
+        receivables=tuple(
+            Receivable(entry.conversation, entry.last_seq, None)
+            for entry in state.entries
+            if entry.received < entry.last_seq and entry.readable_to is None
+        ),
+        until=min(ends, default=EVER),
+    )
+
+
+def _parts(state: FirstState, codec: Codec) -> list[dict[str, Any]]:
+    """The state in pieces of at most about 64 KiB each (W5); what there are many of is encoded here, once, and spliced in."""
+    few: dict[str, Any] = {"starred": state.starred, "offers": state.offers, "places": state.places}
+    parts = [few] if any(few.values()) else []
+    encode = codec.encode
+    pieces: tuple[tuple[str, Sequence[object]], ...] = (
+        ("entries", state.entries),
+        ("messages", state.messages),
+        ("bookings", state.bookings),
+    )
+    for name, values in pieces:
+        piece: list[Raw] = []
+        size = 0
+        for value in values:
+            encoded = encode(value)
+            if piece and size + len(encoded) > PART_BYTES:
+                parts.append({name: tuple(piece)})
+                piece, size = [], 0
+            piece.append(Raw(encoded))
+            size += len(encoded)
+        if piece:
+            parts.append({name: tuple(piece)})
+    return parts
