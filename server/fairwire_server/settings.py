@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -152,9 +153,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # short messages
     sms_provider: Annotated[
-        Literal["", "outbox"],
+        Literal["", "outbox", "aliyun", "tencent", "twilio"],
         _doc("Who sends short messages; empty: the outbox page without a mail server, else nobody."),
     ] = ""
+    sms_key_id: Annotated[str, _doc("Aliyun's AccessKey id, Tencent's SecretId, Twilio's account SID.")] = ""
+    sms_key_secret: Annotated[str, _doc("Aliyun's AccessKey secret, Tencent's SecretKey, Twilio's auth token.")] = ""
+    sms_app_id: Annotated[str, _doc("Tencent's SmsSdkAppId.")] = ""
+    sms_region: Annotated[str, _doc("Tencent's region.")] = "ap-guangzhou"
+    sms_sender: Annotated[str, _doc("Who messages are from: Twilio's number, name or messaging service.")] = ""
+    sms_endpoint: Annotated[str, _doc("Another address of the provider's interface; empty: its usual one.")] = ""
+    sms_callback_token: Annotated[
+        str, _doc("End of the address for Aliyun's and Tencent's reports, 24 characters or more; empty: no reports.")
+    ] = ""
+    sms_rate: Annotated[float, _doc("Messages a second that the provider takes from all workers (N5).", 0.01, 1e5)] = (
+        50.0
+    )
+    sms_timeout_s: Annotated[float, _doc("Seconds to hand over one message.", 0.1, 300)] = 10.0
     sms_templates: Annotated[
         Path | None, _doc("Catalogue of short messages with providers' template ids, TOML; empty: the shipped one.")
     ] = None
@@ -341,5 +355,22 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
         or len(settings.smtp_bounces.split("@")[0]) > 14
     ):
         yield Fault(_variable("smtp_bounces"), "Expected name@domain, 14 characters before the @ at most.")
+    yield from _of_messages(settings)
     if settings.smtp_host and not settings.smtp_from:
         yield Fault(_variable("smtp_from"), f"Needed when {_variable('smtp_host')} is set.")
+
+
+def _of_messages(settings: Settings) -> Iterator[Fault]:
+    """What a provider of short messages cannot work without."""
+    needed = {
+        "aliyun": ("sms_key_id", "sms_key_secret", "sms_templates"),
+        "tencent": ("sms_key_id", "sms_key_secret", "sms_app_id", "sms_templates"),
+        "twilio": ("sms_key_id", "sms_key_secret", "sms_sender"),
+    }
+    for name in needed.get(settings.sms_provider, ()):
+        if not getattr(settings, name):
+            yield Fault(_variable(name), f"Needed when {_variable('sms_provider')} is {settings.sms_provider}.")
+    if settings.sms_callback_token and not re.fullmatch(r"[A-Za-z0-9_-]{24,200}", settings.sms_callback_token):
+        yield Fault(_variable("sms_callback_token"), "Expected 24 to 200 letters, digits, _ or -.")
+    if settings.sms_endpoint and not settings.sms_endpoint.startswith(("https://", "http://127.0.0.1:")):
+        yield Fault(_variable("sms_endpoint"), "Expected an https:// address.")

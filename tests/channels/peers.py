@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
+from importlib.resources import files
+from itertools import count
 from typing import Protocol
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from fairwire_server.channels.aliyun import Aliyun
 from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.outbox import Outbox, OutboxMailChannel, OutboxSmsChannel
+from fairwire_server.channels.sms_http import HttpSmsChannel, SmsProvider
 from fairwire_server.channels.smtp_pool import SmtpServer
-from fairwire_server.clock import SystemClock
+from fairwire_server.channels.tencent import Tencent
+from fairwire_server.channels.twilio import Twilio
+from fairwire_server.clock import Clock, SystemClock
 from fairwire_server.database.pool import Database
 from fairwire_server.database.work import Works
 from fairwire_server.notices.parcels import Channel, Mail, Parcel, Sms
-from fairwire_server.notices.sms_catalogue import default_catalogue
+from fairwire_server.notices.sms_catalogue import SmsCatalogue, read_catalogue
+from tests.harness.sms_gateway import APP_ID, KEY_ID, KEY_SECRET, SENDER, SmsGateway, sms_gateway
 from tests.harness.smtp import Behaviour, SmtpSink, smtp_sink
 
 __all__ = ["PEERS", "Mood", "Peer", "email_channel", "mail", "sms"]
 
-CATALOGUE = default_catalogue("https://fair.example")
 TIMEOUT_S = 1.0
+
+
+def _catalogue() -> SmsCatalogue:
+    """The shipped texts with another signature, and ids of providers."""
+    text = files("fairwire_server.notices").joinpath("sms_templates.toml").read_text("utf-8")
+    text = text.replace('zh = "Fairwire"', 'zh = "云展会"').replace('en = "Fairwire"', 'en = "Fair"')
+    ids = count(100)
+    text = re.sub(r"^(zh|en)(\.text = .*)$", lambda m: _with_ids(m[1], m[2], next(ids)), text, flags=re.MULTILINE)
+    return read_catalogue(text, "https://fair.example", "tencent")
+
+
+def _with_ids(language: str, text: str, number: int) -> str:
+    return f'{language}{text}\n{language}.aliyun = "SMS_{number}"\n{language}.tencent = "{number}"'
+
+
+CATALOGUE = _catalogue()
 
 
 class Mood(Enum):
@@ -146,10 +170,74 @@ def number(to: int) -> str:
     return f"+86138001380{to:02}"
 
 
+@dataclass
+class _Http:
+    gateway: SmsGateway
+    channel: HttpSmsChannel
+    moods = frozenset(Mood)
+
+    def parcel(self, to: int = 0) -> Parcel:
+        return sms(number(to))
+
+    def be(self, mood: Mood, to: int | None = None) -> None:
+        if to is not None:
+            self.gateway.refused_numbers = frozenset({number(to)})
+            return
+        self.gateway.mood = mood.name.lower()
+
+    async def arrived(self) -> list[tuple[str, str]]:
+        return [(to, self._text(template, values)) for to, template, values in self.gateway.messages]
+
+    def _text(self, template: str, values: str) -> str:
+        """What the provider makes of a template's id and variables; Twilio got the text."""
+        known = [one for one in CATALOGUE.templates.values() if template in one.ids.values()]
+        if not known:
+            return values
+        said = json.loads(values)
+        variables = said if isinstance(said, dict) else dict(zip(known[0].variables, said, strict=True))
+        return known[0].text.format(**variables)
+
+
+def provider(name: str, url: str) -> SmsProvider:
+    """An account at the gateway."""
+    match name:
+        case "aliyun":
+            return Aliyun(key_id=KEY_ID, key_secret=KEY_SECRET, signatures=CATALOGUE.signature, endpoint=url)
+        case "tencent":
+            signatures = CATALOGUE.signature
+            return Tencent(key_id=KEY_ID, key_secret=KEY_SECRET, app_id=APP_ID, signatures=signatures, endpoint=url)
+        case _:
+            return Twilio(account=KEY_ID, token=KEY_SECRET, sender=SENDER, endpoint=url)
+
+
+@asynccontextmanager
+async def http_channel(
+    name: str, gateway: SmsGateway, timeout_s: float = TIMEOUT_S, clock: Clock | None = None
+) -> AsyncIterator[HttpSmsChannel]:
+    """One provider's channel to the gateway."""
+    channel = HttpSmsChannel(
+        provider(name, gateway.url), CATALOGUE, clock or SystemClock(), rate=50, timeout_s=timeout_s
+    )
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+def _http(name: str) -> Callable[[Database], AbstractAsyncContextManager[Peer]]:
+    @asynccontextmanager
+    async def peer(database: Database) -> AsyncIterator[Peer]:
+        async with sms_gateway() as gateway, http_channel(name, gateway) as channel:
+            yield _Http(gateway, channel)
+
+    return peer
+
+
 PEERS: dict[str, Callable[[Database], AbstractAsyncContextManager[Peer]]] = {
     "email": _email,
     "outbox_email": _outbox_mail,
     "outbox_sms": _outbox_sms,
+    **{name: _http(name) for name in ("aliyun", "tencent", "twilio")},
 }
 
 

@@ -43,7 +43,7 @@ async def test_it_shows_all_of_a_mail_and_the_segments_of_a_short_message_n7(dat
     )
     assert (short.kind, short.template, short.encoding) == ("sms", "changed.en", "gsm7")
     assert short.segments == (short.text,)
-    assert short.text.startswith("[Fairwire] ")
+    assert short.text.startswith("[Fair] ")
     assert await outbox.find(short.id) == short
     assert await outbox.find(whole.reference) is None
 

@@ -11,16 +11,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from fairwire_server.channels.aliyun import Aliyun
 from fairwire_server.channels.bounce_rules import BounceTags
 from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.outbox import Outbox, OutboxMailChannel, OutboxSmsChannel
+from fairwire_server.channels.sms_http import HttpSmsChannel, SmsProvider
+from fairwire_server.channels.sms_reports import AliyunReports, TencentReports, TwilioReports
 from fairwire_server.channels.smtp_pool import SmtpServer
+from fairwire_server.channels.tencent import Tencent
+from fairwire_server.channels.twilio import Twilio
 from fairwire_server.database.work import Works
-from fairwire_server.notices.parcels import Channel, ChannelKind, Receipt, TakeIn
+from fairwire_server.notices.parcels import CallbackReader, Channel, ChannelKind, Receipt, TakeIn
 from fairwire_server.notices.sms_catalogue import CatalogueError, SmsCatalogue, default_catalogue, read_catalogue
 from fairwire_server.settings import Fault, Settings, SettingsError
 
-__all__ = ["Channels", "bounce_tags", "build_channels", "sms_catalogue"]
+__all__ = ["Channels", "bounce_tags", "build_channels", "drop_receipts", "sms_catalogue"]
 
 Runner = Callable[[TakeIn], Awaitable[None]]
 """Keeps a channel's connections until cancelled, and hands on the receipts that come by them."""
@@ -33,6 +38,8 @@ class Channels:
     by_kind: Mapping[ChannelKind, Channel]
     catalogue: SmsCatalogue
     outbox: Outbox | None = None
+    callbacks: tuple[CallbackReader, ...] = ()
+    """Whose reports about short messages come by HTTP."""
     runners: tuple[Runner, ...] = field(default=())
 
     @property
@@ -41,9 +48,8 @@ class Channels:
         return tuple(self.by_kind[kind] for kind in ("email", "sms") if kind in self.by_kind)
 
     @asynccontextmanager
-    async def running(self, take_in: TakeIn | None = None) -> AsyncIterator[None]:
-        """Their connections are kept while the body runs, and receipts given to `take_in`, or dropped."""
-        take_in = take_in or _drop
+    async def running(self, take_in: TakeIn) -> AsyncIterator[None]:
+        """Their connections are kept while the body runs, and the receipts that come by them given to `take_in`."""
         tasks = [asyncio.ensure_future(run(take_in)) for run in self.runners]
         try:
             yield
@@ -58,18 +64,23 @@ def build_channels(settings: Settings, works: Works, secret: bytes) -> Channels:
     catalogue = sms_catalogue(settings)
     runners: list[Runner] = []
     by_kind: dict[ChannelKind, Channel] = {}
-    outbox: Outbox | None = None
+    callbacks: tuple[CallbackReader, ...] = ()
+    shown = not settings.smtp_host or settings.sms_provider == "outbox"
+    outbox = Outbox(works) if shown else None
     if settings.smtp_host:
         email = _email(settings, works, secret)
         by_kind["email"] = email
         runners.append(lambda _: email.run())
-    else:
-        outbox = Outbox(works)
+    elif outbox is not None:
         by_kind["email"] = OutboxMailChannel(outbox)
-    if settings.sms_provider == "outbox" or outbox is not None:
-        outbox = outbox or Outbox(works)
-        by_kind["sms"] = OutboxSmsChannel(outbox, catalogue)
-    return Channels(by_kind=by_kind, catalogue=catalogue, outbox=outbox, runners=tuple(runners))
+    match settings.sms_provider:
+        case "aliyun" | "tencent" | "twilio":
+            sms, callbacks = _http_sms(settings, works, catalogue)
+            by_kind["sms"] = sms
+            runners.append(lambda _: sms.run())
+        case _ if outbox is not None:
+            by_kind["sms"] = OutboxSmsChannel(outbox, catalogue)
+    return Channels(by_kind=by_kind, catalogue=catalogue, outbox=outbox, callbacks=callbacks, runners=tuple(runners))
 
 
 def bounce_tags(settings: Settings, secret: bytes) -> BounceTags | None:
@@ -91,8 +102,39 @@ def sms_catalogue(settings: Settings) -> SmsCatalogue:
         raise SettingsError([Fault(variable, "The file cannot be read.")]) from None
 
 
-async def _drop(receipts: Sequence[Receipt]) -> None:
-    """Where nobody keeps what became of parcels."""
+async def drop_receipts(receipts: Sequence[Receipt]) -> None:
+    """A `TakeIn` where nobody keeps what became of parcels."""
+
+
+def _http_sms(
+    settings: Settings, works: Works, catalogue: SmsCatalogue
+) -> tuple[HttpSmsChannel, tuple[CallbackReader, ...]]:
+    provider, readers = _provider(settings, catalogue)
+    channel = HttpSmsChannel(provider, catalogue, works.clock, rate=settings.sms_rate, timeout_s=settings.sms_timeout_s)
+    return channel, readers
+
+
+def _provider(settings: Settings, catalogue: SmsCatalogue) -> tuple[SmsProvider, tuple[CallbackReader, ...]]:
+    key, secret, token = settings.sms_key_id, settings.sms_key_secret, settings.sms_callback_token
+    endpoint = {"endpoint": settings.sms_endpoint} if settings.sms_endpoint else {}
+    match settings.sms_provider:
+        case "aliyun":
+            aliyun = Aliyun(key_id=key, key_secret=secret, signatures=catalogue.signature, **endpoint)
+            return aliyun, (AliyunReports(token=token),) if token else ()
+        case "tencent":
+            tencent = Tencent(
+                key_id=key,
+                key_secret=secret,
+                app_id=settings.sms_app_id,
+                region=settings.sms_region,
+                signatures=catalogue.signature,
+                **endpoint,
+            )
+            return tencent, (TencentReports(token=token),) if token else ()
+        case _:
+            callback = f"{settings.public_url}/callbacks/twilio" if settings.public_url else ""
+            twilio = Twilio(account=key, token=secret, sender=settings.sms_sender, callback=callback, **endpoint)
+            return twilio, (TwilioReports(auth_token=secret),) if callback else ()
 
 
 def _email(settings: Settings, works: Works, secret: bytes) -> EmailChannel:

@@ -13,6 +13,7 @@ from fairwire_server.database.migrate import pending
 from fairwire_server.database.queries import load_queries
 from fairwire_server.doors.admission import Admission
 from fairwire_server.doors.bodies import BodyLimits
+from fairwire_server.doors.callbacks import callback_routes
 from fairwire_server.doors.guard import allowed_origins
 from fairwire_server.doors.health import Health, build_admin_app, health_routes
 from fairwire_server.doors.http import HttpPolicy, build_http_app
@@ -58,6 +59,7 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
         routes=[
             socket_door.route(),
             *health_routes(health),
+            *callback_routes(node.channels.callbacks, node.take_in, node.clock, url, node.metrics),
             *page_routes(
                 clock=node.clock,
                 policy=PagePolicy(url=url, open_outbox=settings.demo),

@@ -24,7 +24,7 @@ from fairwire_server.accounts.store import AccountStore
 from fairwire_server.accounts.tokens import TokenFacts, Tokens
 from fairwire_server.bus.bus import Bus
 from fairwire_server.bus.notify import notify_reset
-from fairwire_server.channels.build import Channels, build_channels
+from fairwire_server.channels.build import Channels, build_channels, drop_receipts
 from fairwire_server.channels.post import Post
 from fairwire_server.clock import Clock, SystemClock
 from fairwire_server.compose.background import due_loops, node_loops
@@ -40,6 +40,7 @@ from fairwire_server.doors.socket import SocketSettings
 from fairwire_server.hub.ephemera import EPHEMERAL_MS
 from fairwire_server.hub.reconcile import Reconciler
 from fairwire_server.hub.socket import Link, QueueLimits, Socket
+from fairwire_server.notices.parcels import TakeIn
 from fairwire_server.observe import LoopLag, Metrics
 from fairwire_server.registry import Registry
 from fairwire_server.settings import Settings
@@ -66,6 +67,8 @@ class Node:
     registry: Registry
     dispatch: Dispatch
     channels: Channels
+    take_in: TakeIn
+    """Keeps what became of parcels that channels took (N6)."""
     bus: Bus
     reconciler: Reconciler
 
@@ -200,6 +203,7 @@ async def open_node(
         registry=registry,
         dispatch=dispatch,
         channels=channels,
+        take_in=drop_receipts,
         bus=bus,
         reconciler=reconciler,
     )
@@ -213,7 +217,7 @@ async def _running(node: Node, *, worker: bool) -> AsyncIterator[None]:
     ground, services, settings = node.ground, node.services, node.settings
     claimed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     tasks: list[asyncio.Task[None]] = []
-    async with node.channels.running(), asyncio.TaskGroup() as group:
+    async with node.channels.running(node.take_in), asyncio.TaskGroup() as group:
         tasks.append(group.create_task(node.bus.run(claimed)))
         try:
             await claimed

@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 __all__ = [
-    "Channel", "ChannelError", "ChannelKind", "Mail", "Parcel", "Receipt", "ReceiptOutcome", "Sms", "TakeIn", "Taken", "TryLater",
-    "Undeliverable",
+    "Callback", "CallbackReader", "CallbackRefused", "Channel", "ChannelError", "ChannelKind", "Mail", "Parcel", "Receipt",
+    "ReceiptOutcome", "Sms", "TakeIn", "Taken", "TryLater", "Undeliverable",
 ]  # fmt: skip
 
 ChannelKind = Literal["email", "sms"]
@@ -135,3 +135,38 @@ class Receipt:
 
 TakeIn = Callable[[Sequence[Receipt]], Awaitable[None]]
 """Keep what became of parcels; receipts that fit nothing are dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """A provider's POST about parcels that it took (N6)."""
+
+    url: str = field(repr=False)
+    """As the provider was given it, which is not always how it reached us."""
+    token: str = field(repr=False)
+    """The secret at the address's end, for providers that sign nothing."""
+    signature: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class CallbackRefused(Exception):
+    """It is not the provider's, or not in its form."""
+
+
+class CallbackReader(Protocol):
+    """Knows the callbacks of one provider: whether one is its own, and what it says."""
+
+    @property
+    def name(self) -> str:
+        """The provider's, and the word for it in the address."""
+
+    @property
+    def signature_header(self) -> str:
+        """Where its signature stands; empty where it signs nothing."""
+
+    @property
+    def answer(self) -> bytes:
+        """What it wants to hear once its receipts are kept, as JSON; else it tells them again."""
+
+    def read(self, callback: Callback, now: datetime) -> Sequence[Receipt]:
+        """The receipts in it, those that say something final. Raises `CallbackRefused`."""

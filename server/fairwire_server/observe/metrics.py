@@ -114,6 +114,9 @@ class Metrics:
     rate_limited: Counter[str] = _count_by("rate_class", "Calls refused by a rate limit, by class (W12).")
     http_requests: Counter[int] = _count_by("status", "HTTP answers by status.")
     http_bytes_in: int = _count("Bytes of HTTP bodies received.")
+    callbacks: Counter[str] = _count_by(
+        "outcome", "Providers' callbacks: kept, later (not kept, they come again), refused (N6)."
+    )
     loop_lag_seconds: float = _value("How late the event loop ran at the last sample.")
     loop_lag: Histogram = _spread("How late the event loop ran, all samples.")
     draining: int = _level("1 while this node drains (W14).")
