@@ -1,9 +1,10 @@
 """One server of the bus, by redis-py: a subscription that is heard, and an outbox that leaves pipeline by pipeline.
 
-Telling waits for nobody: it fills the outbox, and a task of its own sends what has gathered, a turn of the loop or as much as came
-during the pipeline before. Only one pipeline is under way, so a channel stays in order, and what the server has not confirmed when the
-link ends is known by its keys. The client never connects anew or tries again by itself: it could then neither say what was lost nor
-that something may have been missed. Whoever keeps the link makes a new one.
+Telling waits for nobody: it fills the outbox, and a task of its own sends what has gathered, a turn of the loop or as much as came during
+the pipeline before. All of it is published on one of the server's channels, since everybody hears them all: one publication for a turn
+costs a fraction of what one for each channel would, at both ends. Only one pipeline is under way, so what is told stays in order, and
+what the server has not confirmed when the link ends is known by its keys. The client never connects anew or tries again by itself: it
+could then neither say what was lost nor that something may have been missed. Whoever keeps the link makes a new one.
 """
 
 from __future__ import annotations
@@ -36,14 +37,13 @@ PAYLOAD_MAX: Final = 64 * 1024
 class _Payload:
     """What leaves as one SPUBLISH: messages with their lengths, and the keys of those that must not be lost unnoticed."""
 
-    channel: bytes
     parts: list[bytes]
     size: int = 0
     keys: list[UUID] = field(default_factory=list)
 
 
 class Link:
-    """A server and the channels it carries. `hear` gets payloads, `lost` the keys of what may not have arrived."""
+    """A server and the channels it carries; it speaks on the first. `hear` gets payloads, `lost` the keys of what may not have arrived."""
 
     def __init__(
         self, client: Redis, node: bytes, hear: Callable[[bytes], None], lost: Callable[[Sequence[UUID]], None]
@@ -55,7 +55,8 @@ class Link:
         self._pubsub = client.pubsub()
         self._heard_at = 0.0
         self._open = False
-        self._gathering: dict[bytes, _Payload] = {}
+        self._voice = b""
+        self._gathering: _Payload | None = None
         self._outbox: list[_Payload] = []
         self._sending: list[_Payload] = []
         self._unconfirmed = 0
@@ -69,6 +70,7 @@ class Link:
             missing = len(channels)
             while missing:
                 missing -= await self._next() == b"ssubscribe"
+        self._voice = channels[0]
         self._open = True
 
     def run(self) -> Iterator[asyncio.Task[None]]:
@@ -120,13 +122,13 @@ class Link:
 
     # telling
 
-    def tell(self, channel: bytes, message: bytes, key: UUID | None) -> bool:
+    def tell(self, message: bytes, key: UUID | None) -> bool:
         """Leave a message for the next pipeline; `key` is lost if it is not confirmed. False when there is no room."""
         if not self._open or self._unconfirmed > UNSENT_MAX:
             return False
-        payload = self._gathering.get(channel)
+        payload = self._gathering
         if payload is None or payload.size > PAYLOAD_MAX:
-            payload = self._gathering[channel] = _Payload(channel, [self._node])
+            payload = self._gathering = _Payload([self._node])
             self._outbox.append(payload)
             self._told.set()
         size = len(message)
@@ -142,11 +144,11 @@ class Link:
         while True:
             await self._told.wait()
             self._told.clear()
-            self._gathering.clear()
+            self._gathering = None
             self._sending, self._outbox = self._outbox, []
             pipeline = self.client.pipeline(transaction=False)
             for payload in self._sending:
-                pipeline.spublish(payload.channel, b"".join(payload.parts))
+                pipeline.spublish(self._voice, b"".join(payload.parts))
             async with asyncio.timeout(SILENT_S):
                 replies: list[Any] = await pipeline.execute(raise_on_error=False)
             # moved, read-only, out of memory: these were refused, and whoever keeps this link finds the right server

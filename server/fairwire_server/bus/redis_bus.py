@@ -1,8 +1,9 @@
 """The bus of several nodes: sharded pub/sub on Valkey or Redis, which may lose everything at any time without harm.
 
-What a turn of the loop tells is gathered by channel and leaves as one pipeline (`link.py`). A key always takes the same channel, so a
-node's messages about one account stay in order. What the server has not confirmed when a connection ends, and what is told while there
-is none, goes to PostgreSQL as a bare `look`: a node may be cut off while the others hear each other well, and they could not know.
+What a turn of the loop tells is gathered by server and leaves as one pipeline (`link.py`). A key always takes the same server, that of
+its channel, so a node's messages about one account stay in order. What the server has not confirmed when a connection ends, and what is
+told while there is none, goes to PostgreSQL as a bare `look`: a node may be cut off while the others hear each other well, and they could
+not know.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class RedisBus:
     def tell(self, key: UUID, message: bytes, *, droppable: bool = False) -> None:
         """Say something to every other node, at the end of this turn of the loop."""
         shards, number = self._shards, key.int % CHANNELS
-        if shards is None or not shards.homes[number].tell(self._channels[number], message, None if droppable else key):
+        if shards is None or not shards.homes[number].tell(message, None if droppable else key):
             self.dropped += 1
             if not droppable:
                 self._undelivered((key,))
