@@ -78,6 +78,7 @@ CODES: Final[Mapping[str, Code]] = {
     "wrong_state": Code(409, True, "The booking's state does not allow this; `detail` names it (M5)."),
     "no_proposal": Code(409, True, "No proposal of another time waits for this answer (M7)."),
     "no_place": Code(409, True, "No seat is held for this account here (M13)."),
+    "place_limit": Code(409, True, "The buyer stands in as many waiting lists as told in `welcome` (M13, W15)."),
     "slot_not_full": Code(409, True, "The slot has a free seat; book it (M13)."),
     "too_early": Code(403, True, "The meeting can be entered from 24 hours ahead; `detail` says when (M8, M9)."),
     "too_late": Code(403, True, "The meeting is over (M9)."),

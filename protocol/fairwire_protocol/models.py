@@ -54,6 +54,8 @@ class Limits(Model, omit_defaults=False, frozen=True, kw_only=True):
     offer_ms: int
     ephemeral_ms: int
     slot_batch: int = 0
+    places: int = 0
+    place_ms: int = 0
     page: int
     resume_events: int
     resume_window_ms: int

@@ -104,6 +104,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # the rules of meetings
     slot_batch_max: Annotated[int, _doc("Slots that one batch may plan (M1).", 1, 5000)] = 1000
+    places_max: Annotated[int, _doc("Waiting lists that a buyer may stand in at once (M13).", 1, 1000)] = 50
+    place_s: Annotated[int, _doc("A freed seat is held this long for the first in line (M13).", 1, 86_400)] = 900
 
     # the socket
     beat_interval_s: Annotated[float, _doc("Seconds between two beats (W11).", 0.05)] = 25.0

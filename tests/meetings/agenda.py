@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from fairwire_protocol.codec import MSGPACK
+from fairwire_protocol.events import AccountEvent
+from fairwire_server.streams.snapshot import FirstState
 from tests.chat.desk import Desk
 
 __all__ = ["DAY", "HALF_HOUR", "Agenda"]
 
 HALF_HOUR = 30 * 60_000
 DAY = 86_400_000
+EventT = TypeVar("EventT")
 
 
 class Agenda(Desk):
@@ -35,6 +39,22 @@ class Agenda(Desk):
         """An exhibitor's open slots as somebody sees them."""
         return await self.call(who, "slots.open", exhibitor=self.running.ground.exhibitors[exhibitor], **fields)
 
+    async def book(self, who: str, slot: UUID, **fields: Any) -> Any:
+        """A request that succeeds."""
+        return await self.call(who, "bookings.request", slot=slot, **fields)
+
+    async def first(self, who: str) -> FirstState:
+        """Somebody's first state."""
+        return await self.running.node.ground.snapshots.take(await self.caller(who))
+
+    async def heard(self, who: str, kind: type[EventT]) -> list[EventT]:
+        """The stored events of a kind in somebody's stream."""
+        async with self.running.node.works.begin() as work:
+            rows = await work.connection.fetch(STATEMENTS["events"], self.running.ground[who].id)
+        kind_of_event: Any = AccountEvent
+        events = [MSGPACK.decode(row["body"], kind_of_event) for row in rows]
+        return [event for event in events if isinstance(event, kind)]
+
     async def run(self, name: str, *args: Any) -> Any:
         """The first value of a statement of `STATEMENTS`."""
         async with self.running.node.works.begin() as work:
@@ -48,6 +68,8 @@ STATEMENTS = {
     "receivers_only": """UPDATE fair SET settings = settings || '{"receivers_only": true}' WHERE id = $1 RETURNING id""",
     "overlapping": "SELECT count(*) FROM slot a JOIN slot b ON a.exhibitor_id = b.exhibitor_id AND a.id < b.id "
     "AND a.starts_at < b.ends_at AND b.starts_at < a.ends_at WHERE a.withdrawn_at IS NULL AND b.withdrawn_at IS NULL",
+    "events": "SELECT body FROM account_event WHERE account_id = $1 AND body IS NOT NULL ORDER BY pos",
+    "end_booking": "UPDATE booking SET state = 'cancelled' WHERE id = $1 RETURNING id",
     "slots": "SELECT count(*) FROM slot",
     "withdrawn": "SELECT withdrawn_at IS NOT NULL FROM slot WHERE id = $1",
 }

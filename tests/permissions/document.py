@@ -32,6 +32,7 @@ SHOWN: Final = {
     "not_recallable": ("R", "`not_recallable`: somebody else's message"),
     "bad_credentials": ("W", "`bad_credentials`"),
     "bad_code": ("X", "`bad_code`"),
+    "slot_not_full": ("N", "`slot_not_full`: there is no line, the slot can be booked"),
 }
 OPENING: Final = """# Permissions
 

@@ -31,6 +31,7 @@ KIND_OF_FIELD = {
     "session": "session",
     "section": "section",
     "slot": "slot",
+    "place": "place",
 }
 """Which kind of thing an id field names; `fair` and `subjects` are built by hand."""
 
@@ -166,6 +167,10 @@ def _moved_slot(world: World, row: Row, column: str) -> Args:
     return {"starts_at": world.half_hour(days=40)}
 
 
+def _in_slot(world: World, row: Row, column: str) -> Args:
+    return {"slot": world.ids["slot", "acme"]}
+
+
 BUILDERS: dict[str, Callable[[World, Row, str], Args]] = {
     "auth.sign_in": _sign_in,
     "auth.request_code": _code,
@@ -206,4 +211,7 @@ BUILDERS: dict[str, Callable[[World, Row, str], Args]] = {
     "slots.create": _new_slot,
     "slots.create_batch": _new_slots,
     "slots.edit": _moved_slot,
+    "bookings.request": _in_slot,
+    "bookings.wait": _in_slot,
+    "bookings.answer_place": _constant(accept=False),
 }

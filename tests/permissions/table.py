@@ -37,6 +37,7 @@ MARKS: Final = {
     "R": "not_recallable",
     "W": "bad_credentials",
     "X": "bad_code",
+    "N": "slot_not_full",
 }
 """What a mark stands for: `ok`, `nothing` (an answer that shows nothing of it), or the error's code."""
 
@@ -382,6 +383,34 @@ slots.open | A1 A7 M4 | the fair's buyers, and who sees bookings those of the ow
   exhibitor.rival                 ~   +   +   +   ?   ?   ?   ?   -   +   ?   !   -
   exhibitor.far                   ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
   exhibitor.unknown               ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+bookings.request | A1 A3 M4 | complete buyers, a slot of their fair; an exhibit of the same exhibitor
+  slot.acme                       ~   C   +   +   -   -   -   -   -   -   -   !   -
+  slot.rival                      ~   C   +   +   -   -   -   -   -   -   -   !   -
+  slot.far                        ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
+  slot.unknown                    ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
+  exhibit.acme                    ~   C   +   +   -   -   -   -   -   -   -   !   -
+  exhibit.rival                   ~   C   ?   ?   -   -   -   -   -   -   -   !   -
+  exhibit.far                     ~   C   ?   ?   -   -   -   -   -   -   -   !   -
+  exhibit.unknown                 ~   C   ?   ?   -   -   -   -   -   -   -   !   -
+bookings.wait | A1 A3 M13 | complete buyers, a slot of their fair, which here has seats left
+  slot.acme                       ~   C   N   N   -   -   -   -   -   -   -   !   -
+  slot.rival                      ~   C   N   N   -   -   -   -   -   -   -   !   -
+  slot.far                        ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
+  slot.unknown                    ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
+  exhibit.acme                    ~   C   N   N   -   -   -   -   -   -   -   !   -
+  exhibit.rival                   ~   C   ?   ?   -   -   -   -   -   -   -   !   -
+  exhibit.far                     ~   C   ?   ?   -   -   -   -   -   -   -   !   -
+  exhibit.unknown                 ~   C   ?   ?   -   -   -   -   -   -   -   !   -
+bookings.leave | M13 | the buyer whose place it is
+  place.buyer                     ~   ?   +   ?   -   -   -   -   -   -   -   !   -
+  place.other_buyer               ~   ?   ?   +   -   -   -   -   -   -   -   !   -
+  place.far                       ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
+  place.unknown                   ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
+bookings.answer_place | M13 | the buyer whose place it is
+  place.buyer                     ~   ?   +   ?   -   -   -   -   -   -   -   !   -
+  place.other_buyer               ~   ?   ?   +   -   -   -   -   -   -   -   !   -
+  place.far                       ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
+  place.unknown                   ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
 """
 
 

@@ -70,6 +70,10 @@ MAY_MEET: dict[str, set[str]] = {
     "far report reason": set(),
     "organiser keyword": {"organiser"},
     "far_organiser keyword": set(),
+    # what a buyer waits for is its own business until it has a booking (M13)
+    "buyer place topic": {"buyer"},
+    "other_buyer place topic": {"other_buyer"},
+    "far place topic": set(),
     # announcements stay in their fair (A1)
     "announcement one": set(COLUMNS) - {"anonymous", "other_fair", "suspended"},
     "announcement two": {"other_fair"},

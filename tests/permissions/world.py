@@ -134,7 +134,7 @@ async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Recor
     await _chats(world)
     await _private(world, connection)
     await _sessions(world, connection)
-    await _slots(world)
+    await _slots(world, connection)
     for column in COLUMNS:
         if column not in {"anonymous", "exhibit", "suspended", "organiser"}:
             world.own["image", column] = await upload(world, column)
@@ -143,7 +143,19 @@ async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Recor
     await _flush(world)
 
 
-KINDS = ("conversation", "account", "exhibitor", "exhibit", "image", "offer", "report", "session", "section", "slot")
+KINDS = (
+    "conversation",
+    "account",
+    "exhibitor",
+    "exhibit",
+    "image",
+    "offer",
+    "report",
+    "session",
+    "section",
+    "slot",
+    "place",
+)
 
 
 async def upload(world: World, who: str) -> str:
@@ -306,11 +318,26 @@ async def _sessions(world: World, connection: asyncpg.Connection[asyncpg.Record]
     world.own["account", "organiser"] = world.ids["account", "organiser"]
 
 
-async def _slots(world: World) -> None:
-    """A slot of each exhibitor, ten days ahead."""
+async def _slots(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """A slot of each exhibitor, ten days ahead, and places in line for whom a seat is held."""
     for place, main in (("acme", "main"), ("rival", "other_exhibitor"), ("far", "other_fair")):
-        reply = await world.http.ok(world.tokens[main], "slots.create", starts_at=world.half_hour(days=10))
-        world.ids["slot", place] = reply["slot"]["id"]
+        for name, ahead in ((place, 10), (f"waited {place}", 11)):
+            reply = await world.http.ok(world.tokens[main], "slots.create", starts_at=world.half_hour(days=ahead))
+            world.ids["slot", name] = reply["slot"]["id"]
+    for place, buyer, slot in (
+        ("buyer", "buyer", "acme"),
+        ("other_buyer", "other_buyer", "acme"),
+        ("far", "far_buyer", "far"),
+    ):
+        world.ids["place", place] = str(uuid4())
+        await connection.execute(
+            "INSERT INTO place (id, slot_id, buyer_id, topic, at, offered_at, expires_at) "
+            "VALUES ($1::uuid, $2::uuid, $3::uuid, $4, now(), now(), now() + interval '1 day')",
+            world.ids["place", place],
+            world.ids["slot", f"waited {slot}"],
+            world.ids["account", buyer],
+            world.plant(f"{place} place topic"),
+        )
 
 
 async def _flush(world: World) -> None:

@@ -103,21 +103,29 @@ from fairwire_protocol.operations.organiser import (
     SuspendAccount,
 )
 from fairwire_protocol.operations.slots import (
+    AnswerPlace,
     CreateSlot,
     CreateSlots,
     EditSlot,
     ListSlots,
     OpenSlotList,
     OpenSlots,
+    PlaceAnswered,
+    PlaceRef,
+    PlaceReply,
+    RequestBooking,
+    Requested,
     SlotList,
     SlotRef,
     SlotReply,
     SlotsCreated,
+    WaitForSlot,
 )
 
 __all__ = [
     "AccountCalls",
     "AuthCalls",
+    "BookingsCalls",
     "BuyerCalls",
     "Caller",
     "ChatCalls",
@@ -822,6 +830,50 @@ class SlotsCalls(_Methods):
         )
 
 
+class BookingsCalls(_Methods):
+    """Operations `bookings.…`."""
+
+    __slots__ = ()
+
+    async def request(
+        self,
+        *,
+        slot: UUID,
+        topic: str = "",
+        exhibit: UUID | None = None,
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> Requested:
+        """Book an open slot (预约洽谈). Accepted means stored; two requests never share the last seat. (A3, C18, M2, M4, W7)"""
+        return await self._call(
+            _slots.REQUEST, RequestBooking(slot=slot, topic=topic, exhibit=exhibit), timeout=timeout, cid=cid
+        )
+
+    async def wait(
+        self,
+        *,
+        slot: UUID,
+        topic: str = "",
+        exhibit: UUID | None = None,
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> PlaceReply:
+        """Stand in line for a full slot; a freed seat is offered to the first. (A3, M13)"""
+        return await self._call(
+            _slots.WAIT, WaitForSlot(slot=slot, topic=topic, exhibit=exhibit), timeout=timeout, cid=cid
+        )
+
+    async def leave(self, *, place: UUID, cid: UUID | None = None, timeout: float | None = None) -> None:
+        """Leave a waiting list. (M13)"""
+        await self._call(_slots.LEAVE, PlaceRef(place=place), timeout=timeout, cid=cid)
+
+    async def answer_place(
+        self, *, place: UUID, accept: bool, cid: UUID | None = None, timeout: float | None = None
+    ) -> PlaceAnswered:
+        """Take the seat that is held, or let it go to the next in line. (A3, M4, M13)"""
+        return await self._call(_slots.ANSWER_PLACE, AnswerPlace(place=place, accept=accept), timeout=timeout, cid=cid)
+
+
 class Operations:
     """Every operation of the catalogue as a method: `chat.send`, `contacts.pin` …"""
 
@@ -838,3 +890,4 @@ class Operations:
         self.customers = CustomersCalls(caller)
         self.presence = PresenceCalls(caller)
         self.slots = SlotsCalls(caller)
+        self.bookings = BookingsCalls(caller)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from fairwire_protocol.models import Model
+from fairwire_protocol.models import Model, Place
 from fairwire_protocol.operations.base import Empty, Operation, Request
 from fairwire_protocol.operations.chat import Cursor, PageSize
 
@@ -16,6 +16,8 @@ Date = Annotated[str, Meta(max_length=10)]
 TimeOfDay = Annotated[str, Meta(max_length=5)]
 """A time of day in the fair's zone; `24:00` is the end of the day."""
 Instant = Annotated[int, Meta(ge=0, le=253_370_764_800_000)]
+Topic = Annotated[str, Meta(max_length=1000)]
+"""At most 100 characters are kept; longer is `too_long` (M4)."""
 Minutes = Annotated[int, Meta(ge=5, le=480)]
 SlotState = Literal["not_started", "under_way", "ended"]
 
@@ -32,6 +34,8 @@ class Slot(Model, frozen=True, kw_only=True):
     ever: int = 0
     taken: int = 0
     """Seats in use: pending and assigned bookings, proposals, and places that hold an offer (M2, M7, M13)."""
+    unserved: int = 0
+    """Pending bookings for which no receiving account is free (M2)."""
     waiting: int = 0
     """Buyers in line (M13)."""
 
@@ -141,6 +145,56 @@ class OpenSlotList(Model, frozen=True, kw_only=True):
     next: str | None = None
 
 
+class RequestBooking(Request, frozen=True, kw_only=True):
+    """A meeting in an open slot; `exhibit` travels along as a card, frozen as it is now (M4)."""
+
+    slot: UUID
+    topic: Topic = ""
+    exhibit: UUID | None = None
+
+
+class Requested(Model, frozen=True, kw_only=True, omit_defaults=False):
+    """The booking is stored and pending; its events say what becomes of it."""
+
+    booking: UUID
+    conversation: UUID
+    ts: int
+
+
+class WaitForSlot(Request, frozen=True, kw_only=True):
+    """A place in line for a full slot (M13)."""
+
+    slot: UUID
+    topic: Topic = ""
+    exhibit: UUID | None = None
+
+
+class PlaceReply(Model, frozen=True, kw_only=True):
+    """One place in a waiting list."""
+
+    place: Place
+
+
+class PlaceRef(Request, frozen=True, kw_only=True):
+    """One place in a waiting list."""
+
+    place: UUID
+
+
+class AnswerPlace(Request, frozen=True, kw_only=True):
+    """The buyer's answer to the seat that is held for it (M13)."""
+
+    place: UUID
+    accept: bool
+
+
+class PlaceAnswered(Model, frozen=True, kw_only=True):
+    """The booking, if the seat was accepted."""
+
+    booking: UUID | None = None
+    conversation: UUID | None = None
+
+
 CREATE = Operation(
     name="slots.create", request=CreateSlot, reply=SlotReply, http=("POST", "/v1/slots"),
     summary="Create a slot (创建洽谈时段).", rules=("A7", "M1"), rate="command", effect="once",
@@ -168,4 +222,21 @@ OPEN = Operation(
     name="slots.open", request=OpenSlots, reply=OpenSlotList, http=("GET", "/v1/exhibitors/{exhibitor}/slots"),
     summary="An exhibitor's slots that have not begun, with free seats, in fair time and own time.",
     rules=("A1", "M2", "M4", "M12"), rate="read", effect="read",
+)  # fmt: skip
+REQUEST = Operation(
+    name="bookings.request", request=RequestBooking, reply=Requested, http=("POST", "/v1/bookings"),
+    summary="Book an open slot (预约洽谈). Accepted means stored; two requests never share the last seat.",
+    rules=("A3", "C18", "M2", "M4", "W7"), rate="command", effect="once",
+)  # fmt: skip
+WAIT = Operation(
+    name="bookings.wait", request=WaitForSlot, reply=PlaceReply, http=("POST", "/v1/places"),
+    summary="Stand in line for a full slot; a freed seat is offered to the first.", rules=("A3", "M13"), rate="command", effect="once",
+)  # fmt: skip
+LEAVE = Operation(
+    name="bookings.leave", request=PlaceRef, reply=Empty, http=("DELETE", "/v1/places/{place}"),
+    summary="Leave a waiting list.", rules=("M13",), rate="command", effect="once",
+)  # fmt: skip
+ANSWER_PLACE = Operation(
+    name="bookings.answer_place", request=AnswerPlace, reply=PlaceAnswered, http=("POST", "/v1/places/{place}/answer"),
+    summary="Take the seat that is held, or let it go to the next in line.", rules=("A3", "M4", "M13"), rate="command", effect="once",
 )  # fmt: skip

@@ -25,8 +25,9 @@ ON CONFLICT (account_id, cid) DO NOTHING
 RETURNING true;
 
 -- name: cid_of_message
--- Whether the cid is a message's already: messages keep theirs on their own rows, for ever (W7).
-SELECT EXISTS (SELECT 1 FROM message WHERE sender_id = $1 AND cid = $2);
+-- Whether the cid is a message's or a booking's already: they keep theirs on their own rows, for ever (W7).
+SELECT EXISTS (SELECT 1 FROM message WHERE sender_id = $1 AND cid = $2)
+    OR EXISTS (SELECT 1 FROM booking WHERE buyer_id = $1 AND cid = $2);
 
 -- name: command_result
 -- What the command of this cid answered.

@@ -155,7 +155,7 @@ class AccountStore:
         return bool(await connection.fetchval(self._sql["claim_command"], account, cid, operation, fingerprint, now))
 
     async def is_cid_of_message(self, connection: Connection, account: UUID, cid: UUID) -> bool:
-        """Whether the account has sent a message under this cid."""
+        """Whether the account has sent a message or requested a booking under this cid."""
         return bool(await connection.fetchval(self._sql["cid_of_message"], account, cid))
 
     async def command_result(self, connection: Connection, account: UUID, cid: UUID) -> CommandRow | None:

@@ -35,7 +35,10 @@ SELECT
         FROM message m WHERE m.sender_id = n.sender AND m.cid = n.cid
         UNION ALL -- another command of this cid: equal to no message
         SELECT r.account_id, r.cid, r.account_id, 0, r.operation, NULL, r.created_at
-        FROM command_result r WHERE r.account_id = n.sender AND r.cid = n.cid) e) AS earlier,
+        FROM command_result r WHERE r.account_id = n.sender AND r.cid = n.cid
+        UNION ALL
+        SELECT k.buyer_id, k.cid, k.buyer_id, 0, 'booking', NULL, k.requested_at
+        FROM booking k WHERE k.buyer_id = n.sender AND k.cid = n.cid) e) AS earlier,
     (SELECT json_agg(json_build_object('id', i.id, 'owner', i.owner_id, 'kind', i.kind, 'width', i.width, 'height', i.height,
          'bytes', i.bytes))
      FROM image i WHERE i.id = ANY ($5::uuid[])
@@ -78,6 +81,37 @@ RETURNING id;
 -- name: conversation_of_pair
 -- The conversation of a buyer and an exhibitor, if there is one.
 SELECT id FROM conversation WHERE buyer_id = $1 AND exhibitor_id = $2;
+
+-- name: conversations_of_pairs
+-- The conversations that these pairs of buyer and exhibitor have, and whether one side has blocked the other.
+SELECT c.id, c.buyer_id, c.exhibitor_id, c.blocked_by_buyer OR c.blocked_by_team AS blocked
+FROM unnest($1::uuid[], $2::uuid[]) AS n (buyer_id, exhibitor_id)
+JOIN conversation c ON c.buyer_id = n.buyer_id AND c.exhibitor_id = n.exhibitor_id;
+
+-- name: routing_facts
+-- What routing asks of many exhibitors: open chats by holder, and the order of the steps where it is their own (C6).
+SELECT e.id, e.routing,
+       (SELECT json_object_agg(h.holder_id, h.chats)
+        FROM (SELECT c.holder_id, count(*) AS chats FROM conversation c WHERE c.exhibitor_id = e.id AND c.open GROUP BY c.holder_id) h
+       ) AS chats
+FROM exhibitor e WHERE e.id = ANY ($1::uuid[]);
+
+-- name: share_accounts
+-- As share_account, many of them, by ascending id.
+SELECT id, state FROM account WHERE id = ANY ($1::uuid[]) ORDER BY id FOR SHARE;
+
+-- name: create_conversations
+-- As create_conversation and add_participants, many of them; a pair whose twin was quicker is left out.
+WITH created AS (
+    INSERT INTO conversation (id, fair_id, exhibitor_id, buyer_id, holder_id, created_at)
+    SELECT n.id, n.fair_id, n.exhibitor_id, n.buyer_id, n.holder_id, $6
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[]) AS n (id, fair_id, exhibitor_id, buyer_id, holder_id)
+    ORDER BY n.buyer_id, n.exhibitor_id
+    ON CONFLICT ON CONSTRAINT conversation_one_per_pair DO NOTHING
+    RETURNING id, buyer_id, holder_id
+)
+INSERT INTO participant (conversation_id, account_id)
+SELECT c.id, a FROM created c CROSS JOIN LATERAL (VALUES (c.buyer_id), (c.holder_id)) AS v (a);
 
 -- name: add_participants
 -- Whoever holds a conversation, and its buyer; coming back opens the whole history again (C9).

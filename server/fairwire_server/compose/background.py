@@ -40,6 +40,7 @@ def node_loops(settings: Settings, ground: Ground, services: Services) -> list[L
         ground.presences.run(),
         ground.errands.run(),
         services.sender.run(),
+        services.requesting.run(),
         services.receipts.run(),
         services.keyword_lists.run(),
         _every(clock, 30.0, "write answer times", services.sender.write_answer_times),
@@ -62,6 +63,8 @@ def due_loops(ground: Ground, services: Services) -> list[Loop]:
     return [
         services.images.run(),
         every(1.0, "expire offers", services.transfers.expire),
+        every(1.0, "expire places", services.waiting.expire),
+        every(5.0, "offer new seats", services.waiting.grow),
         every(2.0, "sweep waiting chats", services.acts.sweep_waiting),
         every(600.0, "prune logs", ground.log.prune),
         every(600.0, "forget results, codes, sessions", forget),

@@ -134,3 +134,7 @@ def _slots(registry: Registry, to: Services) -> None:
     registry.bind(slots.EDIT, PLANNERS, to.slots.edit)
     registry.bind(slots.WITHDRAW, PLANNERS, to.slots.withdraw)
     registry.bind(slots.OPEN, SLOT_READERS, to.slots.open)
+    registry.bind(slots.REQUEST, BUYERS, to.requesting.request)
+    registry.bind(slots.WAIT, BUYERS, to.waiting.wait)
+    registry.bind(slots.LEAVE, BUYERS, to.waiting.leave)
+    registry.bind(slots.ANSWER_PLACE, BUYERS, to.waiting.answer)

@@ -141,6 +141,8 @@ class Node:
                 offer_ms=s.offer_s * 1000,
                 ephemeral_ms=EPHEMERAL_MS,
                 slot_batch=s.slot_batch_max,
+                places=s.places_max,
+                place_ms=s.place_s * 1000,
                 page=PAGE_MAX,
                 resume_events=s.resume_max_events,
                 resume_window_ms=int(s.resume_window_hours * 3_600_000),

@@ -55,6 +55,7 @@ from fairwire_server.chat.sending import Sender
 from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.chat.transfers import Transfers
+from fairwire_server.compose.meetings import build_meetings
 from fairwire_server.compose.noticing import build_noticing
 from fairwire_server.contacts.service import ContactLimits, Contacts
 from fairwire_server.contacts.store import ContactStore
@@ -70,12 +71,12 @@ from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.relay import Relay
 from fairwire_server.hub.sync import Sync
 from fairwire_server.jobs.errands import Errands
-from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.noticing import Noticing
-from fairwire_server.meetings.slot_store import SlotStore
+from fairwire_server.meetings.requesting import Requesting
 from fairwire_server.meetings.slots import Slots
 from fairwire_server.meetings.snapshot import meeting_parts
 from fairwire_server.meetings.telling import Telling
+from fairwire_server.meetings.waiting import Waiting
 from fairwire_server.observe import Metrics
 from fairwire_server.settings import Settings
 from fairwire_server.streams.arrivals import Arrivals
@@ -152,6 +153,8 @@ class Services:
     moderation: Moderation
     keyword_lists: KeywordLists
     slots: Slots
+    requesting: Requesting
+    waiting: Waiting
     contacts: Contacts
     presences: Presences
     ephemera: Ephemera
@@ -212,7 +215,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
 def build_services(ground: Ground, post: Post) -> Services:
     """Everything that handles operations."""
     chat = _chat(ground)
-    meetings = _meetings(ground)
+    meetings = build_meetings(ground, _posting(ground), chat["keyword_lists"])
     return Services(
         **_accounts(ground, post, chat["transfers"]),
         **chat,
@@ -308,14 +311,6 @@ def _team(g: Ground, chats: Holdings, sessions: Sessions, passwords: Passwords, 
 def _posting(g: Ground) -> Callable[[], Posting]:
     span = max(1, g.settings.recent_max - g.settings.pins_max)
     return lambda: Posting(g.chat_store, g.contact_store, g.streams, span=span)
-
-
-def _meetings(g: Ground) -> dict[str, Any]:
-    bookings = BookingStore()
-    return {
-        "telling": Telling(bookings, g.chat_store, _posting(g)),
-        "slots": Slots(g.works, g.commands, SlotStore(), batch_max=g.settings.slot_batch_max),
-    }
 
 
 def _chat(g: Ground) -> dict[str, Any]:

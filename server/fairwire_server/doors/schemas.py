@@ -41,6 +41,7 @@ TAGS: Final[Mapping[str, str]] = {
     "contacts": "The recent list (最近联系人), stars and pins (K1, K3, K4).",
     "customers": "The customer base (客户库) (K2).",
     "slots": "Slots (洽谈时段): when an exhibitor meets (M1–M3).",
+    "bookings": "Meetings (预约洽谈): requesting, waiting lists (M4, M13).",
     "presence": "Who is here now (C17, W10).",
     "organiser": "What only the organiser does (A4, A6, A7, C18).",
 }

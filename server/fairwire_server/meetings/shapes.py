@@ -12,10 +12,21 @@ from uuid import UUID
 
 import msgspec
 
-from fairwire_protocol.models import Attendance, Booking, BookingState, Card, Company, Person, Proposal, Side, Visitor
+from fairwire_protocol.models import (
+    Attendance,
+    Booking,
+    BookingState,
+    Card,
+    Company,
+    Person,
+    Place,
+    Proposal,
+    Side,
+    Visitor,
+)
 from fairwire_server.clock import milliseconds
 
-__all__ = ["BookingRow", "booking_of"]
+__all__ = ["BookingRow", "booking_of", "place_of"]
 
 
 class BookingRow(msgspec.Struct, frozen=True):
@@ -101,4 +112,18 @@ def _proposal(row: BookingRow) -> Proposal | None:
         by=Person(id=row.proposal_by, name=row.proposal_by_name),
         note=row.proposal_note or None,
         expires_at=milliseconds(row.proposal_expires_at),
+    )
+
+
+def place_of(values: Iterable[Any]) -> Place:
+    """A place in a waiting list (M13): its id and slot, the exhibitor with its names, the slot's times, topic, end of the offer."""
+    id_, slot, exhibitor, name_zh, name_en, starts_at, ends_at, topic, expires_at = values
+    return Place(
+        id=id_,
+        slot=slot,
+        exhibitor=Company(id=exhibitor, name_zh=name_zh, name_en=name_en),
+        starts_at=milliseconds(starts_at),
+        ends_at=milliseconds(ends_at),
+        topic=topic,
+        expires_at=None if expires_at is None else milliseconds(expires_at),
     )

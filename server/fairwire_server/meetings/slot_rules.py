@@ -52,6 +52,10 @@ class Seats:
         """Seats for whoever comes now: those in line come first (M13). Never below 0, when capacity has shrunk (A6)."""
         return max(0, capacity - self.taken - self.waiting)
 
+    def unserved(self, receivers: int) -> int:
+        """M2: pending bookings for which none of so many receiving accounts is left: they stay pending, and this says so."""
+        return min(self.pending, max(0, self.pending + self.assigned - receivers))
+
 
 def parse_day(text: str, field: str) -> date:
     """A day of the calendar; refuses 2026-02-30."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -40,6 +40,8 @@ class SlotFact:
     starts_at: datetime
     ends_at: datetime
     withdrawn: bool = False
+    receivers_only: bool = False
+    """M2: the fair counts only accounts that may receive meetings."""
 
 
 class SlotStore:
@@ -86,9 +88,9 @@ class SlotStore:
         row = await connection.fetchrow(self._sql["lock_slot_whole"], slot)
         return None if row is None else _slot(row)
 
-    async def seats(self, connection: Connection, slots: Sequence[UUID]) -> dict[UUID, Seats]:
+    async def seats(self, connection: Connection, slots: Collection[UUID], now: datetime) -> dict[UUID, Seats]:
         """What uses the seats of these slots; exact while they are locked."""
-        rows = await connection.fetch(self._sql["seats"], slots)
+        rows = await connection.fetch(self._sql["seats"], list(slots), now)
         return {row["id"]: Seats(**{key: value for key, value in row.items() if key != "id"}) for row in rows}
 
     async def page(
@@ -125,4 +127,5 @@ def _slot(row: Row) -> SlotFact:
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         withdrawn=row["withdrawn_at"] is not None,
+        receivers_only=row["receivers_only"],
     )

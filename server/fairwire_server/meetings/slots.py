@@ -29,6 +29,8 @@ from fairwire_server.meetings.slot_rules import (
     slot_state,
 )  # fmt: skip
 from fairwire_server.meetings.slot_store import Frame, SlotFact, SlotStore
+from fairwire_server.meetings.waiting_store import WaitingStore
+from fairwire_server.streams.service import Streams
 
 __all__ = ["Slots"]
 
@@ -36,10 +38,21 @@ __all__ = ["Slots"]
 class Slots:
     """Handlers of `slots.*`. `batch_max`: slots that one batch may plan."""
 
-    def __init__(self, works: Works, commands: Commands, store: SlotStore, *, batch_max: int) -> None:
+    def __init__(
+        self,
+        works: Works,
+        commands: Commands,
+        store: SlotStore,
+        places: WaitingStore,
+        streams: Streams,
+        *,
+        batch_max: int,
+    ) -> None:
         self._works = works
         self._commands = commands
         self._store = store
+        self._places = places
+        self._streams = streams
         self._batch_max = batch_max
 
     async def create(self, caller: Caller, context: Context, request: operations.CreateSlot) -> operations.SlotReply:
@@ -117,9 +130,9 @@ class Slots:
                 work.now,
                 request.limit,
             )
-            seats = await self._store.seats(work.connection, [slot for slot, _ in page])
+            seats = await self._store.seats(work.connection, [slot for slot, _ in page], work.now)
         return operations.SlotList(
-            slots=tuple(_slot(slot, span, seats[slot], work.now) for slot, span in page),
+            slots=tuple(_slot(slot, span, seats[slot], work.now, _receivers(caller, frame)) for slot, span in page),
             capacity=_capacity(caller, frame),
             next=_next(page, request.limit),
         )
@@ -132,12 +145,14 @@ class Slots:
             slot = _own(caller, (await self._store.lock(work.connection, [request.slot])).get(request.slot))
             if slot.starts_at <= work.now:
                 raise Refused("slot_over")
-            seats = (await self._store.seats(work.connection, [slot.id]))[slot.id]
+            seats = (await self._store.seats(work.connection, [slot.id], work.now))[slot.id]
             check_unused(seats)
             minutes = request.minutes or int((slot.ends_at - slot.starts_at) / timedelta(minutes=1))
             starts_at = slot.starts_at if request.starts_at is None else moment(request.starts_at)
             span = check_slot_time(starts_at, minutes, ZoneInfo(frame.zone), work.now)
+            told = await self._places.close_of_slot(work, slot.id)  # they waited for the time that it had
             await self._store.move(work.connection, slot.id, span)
+            await self._streams.append(work, told)
             return _reply(caller, frame, slot.id, span, seats, work.now)
 
         try:
@@ -152,8 +167,10 @@ class Slots:
 
         async def apply(work: Work, caller: Caller) -> Empty:
             slot = _own(caller, await self._store.lock_whole(work.connection, request.slot))
-            check_unused((await self._store.seats(work.connection, [slot.id]))[slot.id])
+            check_unused((await self._store.seats(work.connection, [slot.id], work.now))[slot.id])
+            told = await self._places.close_of_slot(work, slot.id)
             await self._store.withdraw(work.connection, slot.id, work.now)
+            await self._streams.append(work, told)
             return Empty()
 
         return await self._commands.run(operations.WITHDRAW, caller, context, request, apply)
@@ -180,7 +197,7 @@ class Slots:
                 work.now,
                 request.limit,
             )
-            seats = await self._store.seats(work.connection, [slot for slot, _ in page])
+            seats = await self._store.seats(work.connection, [slot for slot, _ in page], work.now)
         capacity = _capacity(caller, frame)
         return operations.OpenSlotList(
             slots=tuple(_open_slot(slot, span, seats[slot].free(capacity), fair_zone, own_zone) for slot, span in page),
@@ -205,6 +222,10 @@ def _own(caller: Caller, slot: SlotFact | None) -> SlotFact:
 
 def _capacity(caller: Caller, frame: Frame) -> int:
     return capacity_of(frame.active, caller.table, receivers_only=frame.settings.receivers_only)
+
+
+def _receivers(caller: Caller, frame: Frame) -> int:
+    return capacity_of(frame.active, caller.table, receivers_only=True)
 
 
 def _between(first: str | None, last: str | None, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
@@ -239,7 +260,7 @@ def _next(page: Sequence[tuple[UUID, Span]], limit: int) -> str | None:
     return str(milliseconds(page[-1][1].starts_at)) if len(page) == limit else None
 
 
-def _slot(slot: UUID, span: Span, seats: Seats, now: datetime) -> operations.Slot:
+def _slot(slot: UUID, span: Span, seats: Seats, now: datetime, receivers: int) -> operations.Slot:
     return operations.Slot(
         id=slot,
         starts_at=milliseconds(span.starts_at),
@@ -249,12 +270,15 @@ def _slot(slot: UUID, span: Span, seats: Seats, now: datetime) -> operations.Slo
         assigned=seats.assigned,
         ever=seats.ever,
         taken=seats.taken,
+        unserved=seats.unserved(receivers),
         waiting=seats.waiting,
     )
 
 
 def _reply(caller: Caller, frame: Frame, slot: UUID, span: Span, seats: Seats, now: datetime) -> operations.SlotReply:
-    return operations.SlotReply(slot=_slot(slot, span, seats, now), capacity=_capacity(caller, frame))
+    return operations.SlotReply(
+        slot=_slot(slot, span, seats, now, _receivers(caller, frame)), capacity=_capacity(caller, frame)
+    )
 
 
 def _open_slot(slot: UUID, span: Span, free: int, fair: ZoneInfo, own: ZoneInfo) -> operations.OpenSlot:

@@ -23,15 +23,17 @@ JOIN unnest($2::timestamptz[], $3::timestamptz[]) AS n (starts_at, ends_at) ON s
 WHERE s.exhibitor_id = $1 AND s.withdrawn_at IS NULL;
 
 -- name: seats
--- What uses the seats of some slots, and who stands in line (M2, M7, M13).
+-- What uses the seats of some slots, and who stands in line (M2, M7, M13). $2 is the present instant, after which a proposal or an offer
+-- holds nothing any more.
 SELECT n.id, b.pending, b.assigned, b.ever, p.proposed, w.offered, w.waiting
 FROM unnest($1::uuid[]) AS n (id)
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE state = 'pending') AS pending, count(*) FILTER (WHERE state = 'assigned') AS assigned, count(*) AS ever
     FROM booking WHERE slot_id = n.id) b
-CROSS JOIN LATERAL (SELECT count(*) AS proposed FROM proposal WHERE slot_id = n.id AND outcome IS NULL) p
 CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE offered_at IS NOT NULL) AS offered, count(*) FILTER (WHERE offered_at IS NULL) AS waiting
+    SELECT count(*) AS proposed FROM proposal WHERE slot_id = n.id AND outcome IS NULL AND expires_at > $2) p
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE expires_at > $2) AS offered, count(*) FILTER (WHERE offered_at IS NULL) AS waiting
     FROM place WHERE slot_id = n.id AND outcome IS NULL) w;
 
 -- name: list_slots
@@ -46,11 +48,15 @@ ORDER BY starts_at LIMIT $7;
 
 -- name: lock_slots
 -- Slots are locked before anything else, by ascending id: capacity is decided under this lock (M4).
-SELECT id, fair_id, exhibitor_id, starts_at, ends_at, withdrawn_at FROM slot WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
+SELECT s.id, s.fair_id, s.exhibitor_id, s.starts_at, s.ends_at, s.withdrawn_at,
+       coalesce((f.settings ->> 'receivers_only')::boolean, false) AS receivers_only
+FROM slot s JOIN fair f ON f.id = s.fair_id WHERE s.id = ANY ($1::uuid[]) ORDER BY s.id FOR NO KEY UPDATE OF s;
 
 -- name: lock_slot_whole
 -- As lock_slots, one that may be deleted.
-SELECT id, fair_id, exhibitor_id, starts_at, ends_at, withdrawn_at FROM slot WHERE id = $1 FOR UPDATE;
+SELECT s.id, s.fair_id, s.exhibitor_id, s.starts_at, s.ends_at, s.withdrawn_at,
+       coalesce((f.settings ->> 'receivers_only')::boolean, false) AS receivers_only
+FROM slot s JOIN fair f ON f.id = s.fair_id WHERE s.id = $1 FOR UPDATE OF s;
 
 -- name: move_slot
 -- M3: another time for a slot that nobody has booked.

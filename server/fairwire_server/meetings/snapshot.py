@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fairwire_protocol.models import Booking, Company, Place
+from fairwire_protocol.models import Booking, Place
 from fairwire_server.accounts.rules import Caller
-from fairwire_server.clock import milliseconds
 from fairwire_server.database.queries import load_queries
-from fairwire_server.meetings.shapes import booking_of
+from fairwire_server.meetings.shapes import booking_of, place_of
 from fairwire_server.streams.snapshot import Part, Values
 
 __all__ = ["meeting_parts"]
@@ -25,17 +24,4 @@ def _bookings(rows: Sequence[Values], _: Caller) -> tuple[Booking, ...]:
 
 
 def _places(rows: Sequence[Values], _: Caller) -> tuple[Place, ...]:
-    return tuple(sorted(map(_place, rows), key=lambda place: (place.starts_at, place.id)))
-
-
-def _place(row: Values) -> Place:
-    id_, slot, exhibitor, name_zh, name_en, starts_at, ends_at, topic, expires_at = row
-    return Place(
-        id=id_,
-        slot=slot,
-        exhibitor=Company(id=exhibitor, name_zh=name_zh, name_en=name_en),
-        starts_at=milliseconds(starts_at),
-        ends_at=milliseconds(ends_at),
-        topic=topic,
-        expires_at=None if expires_at is None else milliseconds(expires_at),
-    )
+    return tuple(sorted(map(place_of, rows), key=lambda place: (place.starts_at, place.id)))

@@ -1,0 +1,57 @@
+"""The services of meetings: slots, requests, waiting lists, bookings. They share their stores and tell through one `Telling`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from fairwire_server.chat.keywords import KeywordList
+from fairwire_server.chat.pairing import Pairing
+from fairwire_server.chat.posting import Posting
+from fairwire_server.meetings.booking_store import BookingStore
+from fairwire_server.meetings.making import Making
+from fairwire_server.meetings.request_store import RequestStore
+from fairwire_server.meetings.requesting import Requesting
+from fairwire_server.meetings.slot_store import SlotStore
+from fairwire_server.meetings.slots import Slots
+from fairwire_server.meetings.telling import Telling
+from fairwire_server.meetings.waiting import Waiting
+from fairwire_server.meetings.waiting_store import WaitingStore
+
+if TYPE_CHECKING:  # services.py builds it and calls `build_meetings`
+    from fairwire_server.compose.services import Ground
+
+__all__ = ["build_meetings"]
+
+
+def build_meetings(
+    g: Ground, posting: Callable[[], Posting], keywords: Callable[[UUID], KeywordList]
+) -> dict[str, Any]:
+    """By the names they have among the services."""
+    bookings, slots, places, requests = BookingStore(), SlotStore(), WaitingStore(), RequestStore()
+    telling = Telling(bookings, g.chat_store, posting)
+    pairing = Pairing(g.chat_store, g.presences.online)
+    making = Making(requests, pairing, telling)
+    waiting = Waiting(
+        g.works,
+        g.commands,
+        slots,
+        requests,
+        places,
+        g.chat_store,
+        g.streams,
+        pairing,
+        making,
+        keywords,
+        places_max=g.settings.places_max,
+        hold=timedelta(seconds=g.settings.place_s),
+    )
+    telling.seat_freed = waiting.seat_freed
+    return {
+        "telling": telling,
+        "slots": Slots(g.works, g.commands, slots, places, g.streams, batch_max=g.settings.slot_batch_max),
+        "requesting": Requesting(g.works, g.chat_store, slots, requests, places, pairing, making, keywords),
+        "waiting": waiting,
+    }

@@ -1,0 +1,349 @@
+"""Requesting a meeting: a use case over a list, because at the opening everybody books at once (M2, M4, W7).
+
+What arrives while a batch is decided is the next one (`chat/flights.py`). A batch locks its slots, then its buyers, reads in a few
+statements what it is decided on, decides request by request, and writes those that are granted. The exclusion constraint has the last
+word; a batch that it refuses is decided again one by one, so that nobody pays for another's fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from fairwire_protocol.errors import FairwireError, Refused, Unavailable
+from fairwire_protocol.operations import slots as operations
+from fairwire_server.accounts.commands import fingerprint
+from fairwire_server.accounts.rules import DEFAULT, Caller
+from fairwire_server.chat.flights import Flight, Flights
+from fairwire_server.chat.keywords import KeywordList
+from fairwire_server.chat.pairing import Pair, Paired, Pairing
+from fairwire_server.chat.records import SendFacts
+from fairwire_server.chat.rules import check_may_open
+from fairwire_server.chat.store import ChatStore
+from fairwire_server.clock import milliseconds
+from fairwire_server.context import Context
+from fairwire_server.database.errors import ConstraintViolated, OutcomeUnknown
+from fairwire_server.database.work import Work, Works
+from fairwire_server.meetings.making import Making
+from fairwire_server.meetings.request_rules import Calendar, Stand, check_bookable, topic_of
+from fairwire_server.meetings.request_store import EarlierBooking, ExhibitFact, NewBooking, RequestStore
+from fairwire_server.meetings.slot_rules import capacity_of
+from fairwire_server.meetings.slot_store import SlotFact, SlotStore
+from fairwire_server.meetings.waiting_store import WaitingStore
+
+__all__ = ["Requesting", "topic_for"]
+
+WAITING: Final = 4096
+MEANT: Final = {"booking_buyer_free": "buyer_busy", "booking_cid_unique": "cid_reused"}
+"""What the constraints say to a client, where they know better."""
+
+
+def topic_for(text: str, keywords: KeywordList) -> str:
+    """The topic as it is kept; refuses a word that the fair refuses (C18, M4)."""
+    topic = topic_of(text)
+    if topic and keywords.check(topic).action == "refuse":
+        raise Refused("refused_keyword", field="topic")
+    return topic
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """A request on its way."""
+
+    caller: Caller
+    context: Context
+    cid: UUID
+    slot: UUID
+    topic: str
+    exhibit: UUID | None
+    fingerprint: bytes
+    outcome: asyncio.Future[operations.Requested]
+
+    @property
+    def key(self) -> tuple[UUID, UUID]:
+        return (self.caller.account, self.cid)
+
+
+class Requesting:
+    """Handler of `bookings.request`; `run` must be running, once per process."""
+
+    def __init__(
+        self,
+        works: Works,
+        chats: ChatStore,
+        slots: SlotStore,
+        store: RequestStore,
+        places: WaitingStore,
+        pairing: Pairing,
+        making: Making,
+        keywords: Callable[[UUID], KeywordList],
+    ) -> None:
+        self._works = works
+        self._chats = chats
+        self._slots = slots
+        self._store = store
+        self._places = places
+        self._pairing = pairing
+        self._making = making
+        self._keywords = keywords
+        self._flights = Flights(self._settle, _slot_of)
+
+    async def request(
+        self, caller: Caller, context: Context, request: operations.RequestBooking
+    ) -> operations.Requested:
+        """Store a booking, or raise why not. Cancelling the caller does not take it back."""
+        if context.cid is None:
+            raise Refused("cid_required")
+        if len(self._flights.waiting) >= WAITING:
+            raise Unavailable(retry_after_ms=1000)
+        item = _Item(
+            caller,
+            context,
+            context.cid,
+            request.slot,
+            topic_for(request.topic, self._keywords(caller.fair)),
+            request.exhibit,
+            fingerprint(operations.REQUEST.name, request),
+            asyncio.get_running_loop().create_future(),
+        )
+        self._flights.add(item)
+        return await item.outcome
+
+    async def run(self) -> None:
+        """Send batches off until cancelled; what waits then gets a temporary error."""
+        try:
+            await self._flights.run()
+        finally:
+            for item in self._flights.waiting:
+                _fail(item, Unavailable("draining"))
+
+    async def _settle(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
+        """Every item of the batch gets its outcome, whatever happens."""
+        try:
+            await self._commit(batch, flight)
+        except OutcomeUnknown as error:
+            for item in batch:
+                _fail(item, error)
+        except asyncio.CancelledError:
+            for item in batch:
+                _fail(item, Unavailable("draining"))
+            raise
+        except Exception as error:
+            if len(batch) > 1:
+                for item in batch:
+                    await self._settle([item], flight)
+            else:
+                code = MEANT.get(error.name) if isinstance(error, ConstraintViolated) else None
+                _fail(batch[0], error if code is None else Refused(code))
+
+    async def _commit(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
+        async with self._works.begin() as work:
+            ground = await self._ground(work, batch)
+            decided = _Decisions(work, ground)
+            for item in batch:
+                decided.take(item)
+            work.on_commit(decided.settle)
+            if decided.granted:
+                closed = await self._places.close_of_buyers(work, decided.seated) if decided.seated else []
+                conversations = await self._making.make(
+                    work, [new for _, new in decided.granted], ground.paired, ground.facts.team, closed
+                )
+                decided.made(conversations)
+            self._flights.decided(flight)
+
+    async def _ground(self, work: Work, batch: Sequence[_Item]) -> _Ground:
+        """Slots first, then buyers: from here on nobody else takes a seat or an hour of theirs (M4)."""
+        connection, now = work.connection, work.now
+        slots = await self._slots.lock(connection, {item.slot for item in batch})
+        buyers = list({item.caller.account for item in batch})
+        await self._store.lock_buyers(connection, buyers)
+        keys = list({item.key for item in batch})
+        exhibitors = list({slot.exhibitor for slot in slots.values()})
+        sessions = list({item.caller.session for item in batch})
+        facts = await self._chats.send_facts(connection, sessions, exhibitors, keys, [], now)
+        seats = await self._slots.seats(connection, slots, now)
+        tables = {
+            slot.exhibitor: item.caller.table
+            for item in batch
+            if (slot := slots.get(item.slot)) and slot.fair == item.caller.fair
+        }
+        active = {exhibitor: _active(facts, exhibitor) for exhibitor in exhibitors}
+        stands = {
+            slot.id: Stand(
+                capacity_of(
+                    active[slot.exhibitor], tables.get(slot.exhibitor, DEFAULT), receivers_only=slot.receivers_only
+                ),
+                seats[slot.id],
+            )
+            for slot in slots.values()
+        }
+        for slot_id, buyer, offered in await self._store.places(connection, slots, buyers, now):
+            (stands[slot_id].offered_to if offered else stands[slot_id].waits).add(buyer)
+        pairs = {(item.caller.account, slots[item.slot].exhibitor) for item in batch if item.slot in slots}
+        return _Ground(
+            slots=slots,
+            stands=stands,
+            facts=facts,
+            earlier=await self._store.earlier(connection, keys),
+            calendar=await self._store.calendar(connection, buyers, slots.values()),
+            paired=await self._pairing.find(work, list(pairs)),
+            exhibits=await self._store.exhibits(connection, {item.exhibit for item in batch if item.exhibit}),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What a batch is decided on."""
+
+    slots: Mapping[UUID, SlotFact]
+    stands: Mapping[UUID, Stand]
+    facts: SendFacts
+    earlier: Mapping[tuple[UUID, UUID], EarlierBooking]
+    calendar: Calendar
+    paired: Mapping[Pair, Paired]
+    exhibits: Mapping[UUID, ExhibitFact]
+
+
+class _Decisions:
+    """One batch being decided, in the order in which its requests came."""
+
+    def __init__(self, work: Work, ground: _Ground) -> None:
+        self.granted: list[tuple[_Item, NewBooking]] = []
+        self.seated: list[tuple[UUID, UUID]] = []
+        """(slot, buyer) of those granted who stood in the slot's line."""
+        self._now = work.now
+        self._ground = ground
+        self._results: list[tuple[_Item, operations.Requested | FairwireError]] = []
+        self._own: dict[tuple[UUID, UUID], _Item] = {}
+        self._twins: dict[tuple[UUID, UUID], list[_Item]] = defaultdict(list)
+
+    def take(self, item: _Item) -> None:
+        """Decide one request."""
+        try:
+            self._take(item)
+        except FairwireError as error:
+            self._results.append((item, error))
+
+    def _take(self, item: _Item) -> None:
+        if (first := self._own.get(item.key)) is not None:
+            if first.fingerprint != item.fingerprint:
+                raise Refused("cid_reused")
+            self._twins[item.key].append(item)
+            return
+        caller = self._as_now(item)
+        if self._is_repeated(item):
+            return
+        slot, exhibit = self._wanted(item, caller)
+        stand = self._ground.stands[slot.id]
+        if self._ground.calendar.is_busy(caller.account, slot.starts_at, slot.ends_at):
+            raise Refused("buyer_busy")
+        if not stand.has_seat_for(caller.account):
+            raise Refused("slot_full")
+        if caller.account in stand.offered_to or caller.account in stand.waits:
+            self.seated.append((slot.id, caller.account))
+        stand.take(caller.account)
+        self._ground.calendar.add(caller.account, slot.starts_at, slot.ends_at)
+        self._own[item.key] = item
+        new = NewBooking(
+            id=uuid7(),
+            buyer=caller,
+            slot=slot,
+            topic=item.topic,
+            card=None if exhibit is None else msgspec.json.encode(exhibit.card),
+            exhibit_owner=None if exhibit is None else exhibit.owner,
+            cid=item.cid,
+            fingerprint=item.fingerprint,
+        )
+        self.granted.append((item, new))
+
+    def _as_now(self, item: _Item) -> Caller:
+        """A6: the buyer as it is now."""
+        fact = self._ground.facts.senders.get(item.caller.session)
+        if fact is None or fact.revoked:
+            raise Refused("unauthenticated")
+        if fact.state != "active":
+            raise Refused("suspended")
+        return item.caller.as_now(fact.kind, fact.name, complete=fact.complete, silenced=fact.silenced)
+
+    def _is_repeated(self, item: _Item) -> bool:
+        """W7: the same cid and content answers as the first time; other content, or another command, is an error."""
+        earlier = self._ground.earlier.get(item.key)
+        if earlier is None:
+            if item.key in self._ground.facts.earlier:
+                raise Refused("cid_reused")
+            return False
+        if earlier.fingerprint != item.fingerprint:
+            raise Refused("cid_reused")
+        item.context.duplicate()
+        reply = operations.Requested(
+            booking=earlier.booking, conversation=earlier.conversation, ts=milliseconds(earlier.at)
+        )
+        self._results.append((item, reply))
+        return True
+
+    def _wanted(self, item: _Item, caller: Caller) -> tuple[SlotFact, ExhibitFact | None]:
+        """A1, A3, C18, M4: an open slot of the buyer's fair, and an exhibit of the same exhibitor, if one is named."""
+        slot = self._ground.slots.get(item.slot)
+        if slot is None or slot.fair != caller.fair:
+            raise Refused("not_found")
+        check_may_open(caller)
+        check_bookable(slot.starts_at, self._now, withdrawn=slot.withdrawn)
+        paired = self._ground.paired.get((caller.account, slot.exhibitor))
+        if paired is not None and paired.blocked:
+            raise Refused("blocked")
+        if item.exhibit is None:
+            return slot, None
+        exhibit = self._ground.exhibits.get(item.exhibit)
+        if exhibit is None or exhibit.exhibitor != slot.exhibitor:
+            raise Refused("not_found", "No such exhibit.", field="exhibit")
+        return slot, exhibit
+
+    def made(self, conversations: Mapping[UUID, UUID]) -> None:
+        """The granted ones are written."""
+        now = milliseconds(self._now)
+        self._results.extend(
+            (item, operations.Requested(booking=new.id, conversation=conversations[new.id], ts=now))
+            for item, new in self.granted
+        )
+
+    def settle(self) -> None:
+        """After commit: everybody gets an answer."""
+        for item, result in self._results:
+            if isinstance(result, FairwireError):
+                _fail(item, result)
+                continue
+            _succeed(item, result)
+            for twin in self._twins.get(item.key, ()):
+                twin.context.duplicate()
+                _succeed(twin, result)
+
+
+def _active(facts: SendFacts, exhibitor: UUID) -> dict[str, int]:
+    """Active accounts by kind (M2)."""
+    count: dict[str, int] = defaultdict(int)
+    for account in facts.team[exhibitor].values():
+        if account.state == "active":
+            count[account.kind] += 1
+    return count
+
+
+def _slot_of(item: _Item) -> UUID:
+    return item.slot
+
+
+def _succeed(item: _Item, reply: operations.Requested) -> None:
+    if not item.outcome.done():
+        item.outcome.set_result(reply)
+
+
+def _fail(item: _Item, error: Exception) -> None:
+    if not item.outcome.done():
+        item.outcome.set_exception(error)
+        item.outcome.exception()  # retrieved: the caller may have gone away
