@@ -155,14 +155,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # short messages
     sms_provider: Annotated[
-        Literal["", "outbox", "aliyun", "tencent", "twilio"],
+        Literal["", "outbox", "smpp", "aliyun", "tencent", "twilio"],
         _doc("Who sends short messages; empty: the outbox page without a mail server, else nobody."),
     ] = ""
     sms_key_id: Annotated[str, _doc("Aliyun's AccessKey id, Tencent's SecretId, Twilio's account SID.")] = ""
     sms_key_secret: Annotated[str, _doc("Aliyun's AccessKey secret, Tencent's SecretKey, Twilio's auth token.")] = ""
     sms_app_id: Annotated[str, _doc("Tencent's SmsSdkAppId.")] = ""
     sms_region: Annotated[str, _doc("Tencent's region.")] = "ap-guangzhou"
-    sms_sender: Annotated[str, _doc("Who messages are from: Twilio's number, name or messaging service.")] = ""
+    sms_sender: Annotated[
+        str, _doc("Who messages are from: a number, a short code, a name, or Twilio's messaging service.")
+    ] = ""
     sms_endpoint: Annotated[str, _doc("Another address of the provider's interface; empty: its usual one.")] = ""
     sms_callback_token: Annotated[
         str, _doc("End of the address for Aliyun's and Tencent's reports, 24 characters or more; empty: no reports.")
@@ -174,6 +176,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sms_templates: Annotated[
         Path | None, _doc("Catalogue of short messages with providers' template ids, TOML; empty: the shipped one.")
     ] = None
+
+    # short messages by SMPP 3.4
+    smpp_host: Annotated[str, _doc("Message centre.")] = ""
+    smpp_port: Annotated[int, _doc("Port of the message centre.", 1, 65535)] = 2775
+    smpp_system_id: Annotated[str, _doc("Our account there.")] = ""
+    smpp_password: Annotated[str, _doc("Its password.")] = ""
+    smpp_system_type: Annotated[str, _doc("system_type, where the centre asks for one.")] = ""
+    smpp_tls: Annotated[bool, _doc("Bind over TLS.")] = False
+    smpp_window: Annotated[int, _doc("Requests under way at once.", 1, 1000)] = 10
+    smpp_concatenation: Annotated[
+        Literal["udh", "sar"], _doc("How parts are held together: a header in the text, or optional parameters.")
+    ] = "udh"
+    smpp_statuses: Annotated[
+        tuple[str, ...],
+        _doc("The centre's own statuses as `0x401=budget`, by commas: retry, busy, budget or final (N6)."),
+    ] = ()
 
     # operating
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("Least level logged.")] = "info"
@@ -368,6 +386,7 @@ def _of_messages(settings: Settings) -> Iterator[Fault]:
         "aliyun": ("sms_key_id", "sms_key_secret", "sms_templates"),
         "tencent": ("sms_key_id", "sms_key_secret", "sms_app_id", "sms_templates"),
         "twilio": ("sms_key_id", "sms_key_secret", "sms_sender"),
+        "smpp": ("smpp_host", "smpp_system_id", "sms_sender"),
     }
     for name in needed.get(settings.sms_provider, ()):
         if not getattr(settings, name):

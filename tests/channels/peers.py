@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -10,14 +11,16 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib.resources import files
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from fairwire_server.channels.aliyun import Aliyun
+from fairwire_server.channels.build import drop_receipts
 from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.outbox import Outbox, OutboxMailChannel, OutboxSmsChannel
+from fairwire_server.channels.smpp import SmppChannel, SmppServer
 from fairwire_server.channels.sms_http import HttpSmsChannel, SmsProvider
 from fairwire_server.channels.smtp_pool import SmtpServer
 from fairwire_server.channels.tencent import Tencent
@@ -25,9 +28,10 @@ from fairwire_server.channels.twilio import Twilio
 from fairwire_server.clock import Clock, SystemClock
 from fairwire_server.database.pool import Database
 from fairwire_server.database.work import Works
-from fairwire_server.notices.parcels import Channel, Mail, Parcel, Sms
+from fairwire_server.notices.parcels import Channel, Mail, Parcel, Sms, TakeIn
 from fairwire_server.notices.sms_catalogue import SmsCatalogue, read_catalogue
 from tests.harness.sms_gateway import APP_ID, KEY_ID, KEY_SECRET, SENDER, SmsGateway, sms_gateway
+from tests.harness.smsc import PASSWORD, SYSTEM_ID, Smsc, smsc
 from tests.harness.smtp import Behaviour, SmtpSink, smtp_sink
 
 __all__ = ["PEERS", "Mood", "Peer", "email_channel", "mail", "sms"]
@@ -233,10 +237,55 @@ def _http(name: str) -> Callable[[Database], AbstractAsyncContextManager[Peer]]:
     return peer
 
 
+@dataclass
+class _Smpp:
+    centre: Smsc
+    channel: SmppChannel
+    moods = frozenset(Mood)
+
+    def parcel(self, to: int = 0) -> Parcel:
+        return sms(number(to))
+
+    def be(self, mood: Mood, to: int | None = None) -> None:
+        if to is not None:
+            self.centre.refused_numbers = frozenset({number(to)})
+            return
+        self.centre.mood = mood.name.lower()
+
+    async def arrived(self) -> list[tuple[str, str]]:
+        return self.centre.messages()
+
+
+@asynccontextmanager
+async def smpp_channel(
+    centre: Smsc, take_in: TakeIn = drop_receipts, clock: Clock | None = None, **more: Any
+) -> AsyncIterator[SmppChannel]:
+    """Bound to the centre."""
+    window, timeout_s = more.pop("window", 10), more.pop("timeout_s", TIMEOUT_S)
+    server = SmppServer(
+        host="127.0.0.1", port=centre.port, system_id=SYSTEM_ID, password=PASSWORD, window=window, timeout_s=timeout_s
+    )
+    asked: dict[str, Any] = {"sender": "10690000", "rate": 50} | more
+    channel = SmppChannel(server, CATALOGUE, clock or SystemClock(), **asked)
+    running = asyncio.create_task(channel.run(take_in))
+    try:
+        yield channel
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _smpp(database: Database) -> AsyncIterator[Peer]:
+    async with smsc() as centre, smpp_channel(centre) as channel:
+        yield _Smpp(centre, channel)
+
+
 PEERS: dict[str, Callable[[Database], AbstractAsyncContextManager[Peer]]] = {
     "email": _email,
     "outbox_email": _outbox_mail,
     "outbox_sms": _outbox_sms,
+    "smpp": _smpp,
     **{name: _http(name) for name in ("aliyun", "tencent", "twilio")},
 }
 

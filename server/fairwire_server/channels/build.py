@@ -10,11 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from fairwire_server.channels.aliyun import Aliyun
 from fairwire_server.channels.bounce_rules import BounceTags
 from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.outbox import Outbox, OutboxMailChannel, OutboxSmsChannel
+from fairwire_server.channels.provider_rules import Verdict
+from fairwire_server.channels.smpp_rules import read_statuses
 from fairwire_server.channels.sms_http import HttpSmsChannel, SmsProvider
 from fairwire_server.channels.sms_reports import AliyunReports, TencentReports, TwilioReports
 from fairwire_server.channels.smtp_pool import SmtpServer
@@ -24,6 +28,9 @@ from fairwire_server.database.work import Works
 from fairwire_server.notices.parcels import CallbackReader, Channel, ChannelKind, Receipt, TakeIn
 from fairwire_server.notices.sms_catalogue import CatalogueError, SmsCatalogue, default_catalogue, read_catalogue
 from fairwire_server.settings import Fault, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from fairwire_server.channels.smpp import SmppChannel
 
 __all__ = ["Channels", "bounce_tags", "build_channels", "drop_receipts", "sms_catalogue"]
 
@@ -78,6 +85,10 @@ def build_channels(settings: Settings, works: Works, secret: bytes) -> Channels:
             sms, callbacks = _http_sms(settings, works, catalogue)
             by_kind["sms"] = sms
             runners.append(lambda _: sms.run())
+        case "smpp":
+            smpp = _smpp(settings, works, catalogue)
+            by_kind["sms"] = smpp
+            runners.append(smpp.run)
         case _ if outbox is not None:
             by_kind["sms"] = OutboxSmsChannel(outbox, catalogue)
     return Channels(by_kind=by_kind, catalogue=catalogue, outbox=outbox, callbacks=callbacks, runners=tuple(runners))
@@ -112,6 +123,42 @@ def _http_sms(
     provider, readers = _provider(settings, catalogue)
     channel = HttpSmsChannel(provider, catalogue, works.clock, rate=settings.sms_rate, timeout_s=settings.sms_timeout_s)
     return channel, readers
+
+
+def _smpp(settings: Settings, works: Works, catalogue: SmsCatalogue) -> SmppChannel:
+    if find_spec("smpp34") is None:
+        raise SettingsError(
+            [Fault("FAIRWIRE_SMS_PROVIDER", "smpp needs the extra: pip install 'fairwire[server,smpp]'.")]
+        )
+    from fairwire_server.channels.smpp import SmppChannel, SmppServer  # its library is an extra
+
+    server = SmppServer(
+        host=settings.smpp_host,
+        port=settings.smpp_port,
+        system_id=settings.smpp_system_id,
+        password=settings.smpp_password,
+        system_type=settings.smpp_system_type,
+        tls=settings.smpp_tls,
+        window=settings.smpp_window,
+        timeout_s=settings.sms_timeout_s,
+    )
+    return SmppChannel(
+        server,
+        catalogue,
+        works.clock,
+        sender=settings.sms_sender,
+        rate=settings.sms_rate,
+        concatenation=settings.smpp_concatenation,
+        statuses=smpp_statuses(settings),
+    )
+
+
+def smpp_statuses(settings: Settings) -> dict[int, Verdict]:
+    """A centre's own statuses; a wrong one as a fault of the setting."""
+    try:
+        return read_statuses(settings.smpp_statuses)
+    except ValueError as error:
+        raise SettingsError([Fault("FAIRWIRE_SMPP_STATUSES", f"{error}.")]) from None
 
 
 def _provider(settings: Settings, catalogue: SmsCatalogue) -> tuple[SmsProvider, tuple[CallbackReader, ...]]:
