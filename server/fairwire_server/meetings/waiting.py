@@ -156,8 +156,9 @@ class Waiting:
         return await self._commands.run(operations.ANSWER_PLACE, caller, context, request, apply)
 
     async def _accept(self, work: Work, caller: Caller, place: UUID, slot_id: UUID) -> operations.PlaceAnswered:
-        slot, paired = await self._entered(work, caller, slot_id)
+        await self._slots.lock(work.connection, [slot_id])
         topic, card = await self._held(work, place)
+        slot, paired = await self._entered(work, caller, slot_id)
         team = {slot.exhibitor: await self._chats.team(work.connection, slot.exhibitor)}
         drafts = await self._places.close(work, [place], "accepted")
         new = NewBooking(
