@@ -75,8 +75,11 @@ CODES: Final[Mapping[str, Code]] = {
     "buyer_busy": Code(409, True, "The buyer has another meeting at that time (M4)."),
     "receiver_busy": Code(409, True, "The receiving account has another meeting at that time (M4)."),
     "bad_receiver": Code(422, True, "That account cannot be the receiving account of a meeting (M6, A7)."),
+    "receiver_unreachable": Code(
+        409, True, "The account has no verified address of the kind its exhibitor is told by; confirm (A8)."
+    ),
     "wrong_state": Code(409, True, "The booking's state does not allow this; `detail` names it (M5)."),
-    "no_proposal": Code(409, True, "No proposal of another time waits for this answer (M7)."),
+    "no_proposal": Code(409, True, "No proposal of another time waits here for this account (M7)."),
     "no_place": Code(409, True, "No seat is held for this account here (M13)."),
     "place_limit": Code(409, True, "The buyer stands in as many waiting lists as told in `welcome` (M13, W15)."),
     "slot_not_full": Code(409, True, "The slot has a free seat; book it (M13)."),

@@ -99,6 +99,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recall_s: Annotated[int, _doc("A message may be recalled this long (C12).", 0)] = 120
     recent_max: Annotated[int, _doc("Entries of the recent list (K1).", 1, 300)] = 300
     pins_max: Annotated[int, _doc("Contacts that an account may pin (K4).", 0, 300)] = 50
+    proposal_hours: Annotated[
+        float,
+        _doc("A proposal of another time waits this long for its answer, and never past either start (M7).", 0.01, 720),
+    ] = 24.0
     offer_s: Annotated[int, _doc("An ask-first transfer waits this long for its answer (C8).", 1)] = 120
     waiting_minutes: Annotated[int, _doc("Minutes until an unanswered chat is shown to managers (C11).", 1)] = 15
 

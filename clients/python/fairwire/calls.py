@@ -12,11 +12,27 @@ from msgspec import UNSET, UnsetType
 
 from fairwire_protocol.models import Image, Subject
 from fairwire_protocol.operations import Operation, Request
+from fairwire_protocol.operations import bookings as _bookings
 from fairwire_protocol.operations import chat as _chat
 from fairwire_protocol.operations import contacts as _contacts
 from fairwire_protocol.operations import identity as _identity
 from fairwire_protocol.operations import organiser as _organiser
 from fairwire_protocol.operations import slots as _slots
+from fairwire_protocol.operations.bookings import (
+    AnswerProposal,
+    AssignBooking,
+    BookingDetail,
+    BookingList,
+    BookingRef,
+    BookingReply,
+    EndBooking,
+    ListBookings,
+    ProposalRef,
+    ProposeTime,
+    Receivers,
+    Schedule,
+    ShowSchedule,
+)
 from fairwire_protocol.operations.chat import (
     AnswerOffer,
     Block,
@@ -133,6 +149,7 @@ __all__ = [
     "CustomersCalls",
     "ExhibitorsCalls",
     "FairCalls",
+    "MeetingsCalls",
     "Operations",
     "OrganiserCalls",
     "PresenceCalls",
@@ -746,6 +763,125 @@ class PresenceCalls(_Methods):
         await self._call(_contacts.SET, SetPresence(state=state), timeout=timeout)
 
 
+class BookingsCalls(_Methods):
+    """Operations `bookings.…`."""
+
+    __slots__ = ()
+
+    async def list(
+        self,
+        *,
+        state: Literal["all", "pending", "assigned", "rejected", "cancelled"] = "all",
+        since: int | None = None,
+        until: int | None = None,
+        country: str | None = None,
+        section: UUID | None = None,
+        receiver: UUID | None = None,
+        overdue: bool = False,
+        after: str | None = None,
+        limit: int = 50,
+        timeout: float | None = None,
+    ) -> BookingList:
+        """Bookings (预约洽谈管理) within the account's scope, with how many there are in each state. (A7, K2, M2, M5, M6)"""
+        return await self._call(
+            _bookings.LIST,
+            ListBookings(
+                state=state,
+                since=since,
+                until=until,
+                country=country,
+                section=section,
+                receiver=receiver,
+                overdue=overdue,
+                after=after,
+                limit=limit,
+            ),
+            timeout=timeout,
+        )
+
+    async def show(self, *, booking: UUID, timeout: float | None = None) -> BookingDetail:
+        """One booking, with who has received it. (A7, K2, M5)"""
+        return await self._call(_bookings.SHOW, BookingRef(booking=booking), timeout=timeout)
+
+    async def receivers(self, *, booking: UUID, timeout: float | None = None) -> Receivers:
+        """Who may be made the receiving account (接收账号), and who of them is free. (A7, A8, M4, M6)"""
+        return await self._call(_bookings.RECEIVERS, BookingRef(booking=booking), timeout=timeout)
+
+    async def assign(
+        self,
+        *,
+        booking: UUID,
+        receiver: UUID,
+        confirm_unreachable: bool = False,
+        assignment: int | None = None,
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> BookingReply:
+        """Assign (分配业务员) or reassign the receiving account, until the meeting's end. (A7, A8, M4, M6)"""
+        return await self._call(
+            _bookings.ASSIGN,
+            AssignBooking(
+                booking=booking, receiver=receiver, confirm_unreachable=confirm_unreachable, assignment=assignment
+            ),
+            timeout=timeout,
+            cid=cid,
+        )
+
+    async def reject(
+        self, *, booking: UUID, reason: str, cid: UUID | None = None, timeout: float | None = None
+    ) -> BookingReply:
+        """Reject (拒绝洽谈) a pending booking, with a reason. (A7, M5, M7)"""
+        return await self._call(_bookings.REJECT, EndBooking(booking=booking, reason=reason), timeout=timeout, cid=cid)
+
+    async def cancel(
+        self, *, booking: UUID, reason: str, cid: UUID | None = None, timeout: float | None = None
+    ) -> BookingReply:
+        """Cancel a booking from either side, with a reason. (A7, M5, M7)"""
+        return await self._call(_bookings.CANCEL, EndBooking(booking=booking, reason=reason), timeout=timeout, cid=cid)
+
+    async def propose(
+        self, *, booking: UUID, slot: UUID, note: str = "", cid: UUID | None = None, timeout: float | None = None
+    ) -> BookingReply:
+        """Propose another time; it holds a seat there until it is answered or expires. (A7, M2, M7)"""
+        return await self._call(
+            _bookings.PROPOSE, ProposeTime(booking=booking, slot=slot, note=note), timeout=timeout, cid=cid
+        )
+
+    async def answer_proposal(
+        self, *, proposal: UUID, accept: bool, cid: UUID | None = None, timeout: float | None = None
+    ) -> BookingReply:
+        """Accept or decline the other side's proposal of another time. (A7, M6, M7)"""
+        return await self._call(
+            _bookings.ANSWER_PROPOSAL, AnswerProposal(proposal=proposal, accept=accept), timeout=timeout, cid=cid
+        )
+
+    async def withdraw_proposal(
+        self, *, proposal: UUID, cid: UUID | None = None, timeout: float | None = None
+    ) -> BookingReply:
+        """Take the own side's proposal of another time back. (A7, M7)"""
+        return await self._call(_bookings.WITHDRAW_PROPOSAL, ProposalRef(proposal=proposal), timeout=timeout, cid=cid)
+
+
+class MeetingsCalls(_Methods):
+    """Operations `meetings.…`."""
+
+    __slots__ = ()
+
+    async def schedule(
+        self,
+        *,
+        whose: Literal["mine", "everyone"] = "mine",
+        account: UUID | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        timeout: float | None = None,
+    ) -> Schedule:
+        """My schedule (我的日程), or everyone's (全部日程) by account and day. (A7, M15)"""
+        return await self._call(
+            _bookings.SCHEDULE, ShowSchedule(whose=whose, account=account, since=since, until=until), timeout=timeout
+        )
+
+
 class SlotsCalls(_Methods):
     """Operations `slots.…`."""
 
@@ -889,5 +1025,7 @@ class Operations:
         self.contacts = ContactsCalls(caller)
         self.customers = CustomersCalls(caller)
         self.presence = PresenceCalls(caller)
+        self.bookings = BookingsCalls(caller)
+        self.meetings = MeetingsCalls(caller)
         self.slots = SlotsCalls(caller)
         self.bookings = BookingsCalls(caller)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 from uuid import UUID
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from fairwire_protocol import events as e
 from fairwire_protocol.frames import Snapshot
@@ -152,8 +152,9 @@ def _change(state: State, event: Body, pos: int) -> State:
         case e.PersonRenamed():
             return _renamed(state, event.person)
         case e.AccountChanged():
-            person = Person(id=event.account.id, name=event.account.name)
-            return _renamed(replace(state, account=event.account), person)
+            own = event.account
+            state = _buyer(replace(state, account=own), own.id, own.country, own.interests)
+            return _renamed(state, Person(id=own.id, name=own.name))
         case e.BookingChanged() | e.PlaceChanged():
             return _meetings(state, event)
         case e.Notice() | e.LobbyChanged() | e.Announcement() | UnknownEvent():
@@ -293,11 +294,40 @@ def _contact(state: State, contact: Contact) -> State:
         key: structs.replace(offer, contact=contact) if offer.contact.id == contact.id else offer
         for key, offer in state.offers.items()
     }
+    state = _buyer(state, contact.id, contact.country, contact.interests, contact.avatar)
     return _renamed(replace(state, offers=offers), Person(id=contact.id, name=contact.name))
 
 
+def _buyer(
+    state: State, buyer: UUID, country: str | None, interests: tuple[str, ...], avatar: str | UnsetType | None = UNSET
+) -> State:
+    """What a buyer has said of itself, in the bookings that show it (M5). Its name follows by `_renamed`."""
+
+    def shown(booking: Booking) -> Booking:
+        if booking.buyer.id != buyer:
+            return booking
+        known = booking.buyer
+        picture = known.avatar if avatar is UNSET else avatar
+        changed = structs.replace(known, country=country, interests=interests, avatar=picture)
+        return structs.replace(booking, buyer=changed)
+
+    return replace(state, bookings={key: shown(booking) for key, booking in state.bookings.items()})
+
+
+def _booking_names(booking: Booking, person: Person) -> Booking:
+    """A booking in which somebody goes by another name: its buyer, its receiving account, who proposes another time."""
+    if booking.buyer.id == person.id:
+        booking = structs.replace(booking, buyer=structs.replace(booking.buyer, name=person.name))
+    if booking.receiver is not None and booking.receiver.id == person.id:
+        booking = structs.replace(booking, receiver=person)
+    proposal = booking.proposal
+    if proposal is not None and proposal.by.id == person.id:
+        booking = structs.replace(booking, proposal=structs.replace(proposal, by=person))
+    return booking
+
+
 def _renamed(state: State, person: Person) -> State:
-    """A person's name: of holders, senders and offers. A transfer keeps the names of its moment (C10)."""
+    """A person's name: of holders, senders, offers and bookings. A transfer keeps the names of its moment (C10)."""
 
     def named(known: Person | None) -> Person | None:
         return person if known is not None and known.id == person.id else known
@@ -314,9 +344,9 @@ def _renamed(state: State, person: Person) -> State:
         )
         for key, offer in state.offers.items()
     }
-    return _messages(
-        replace(state, entries=entries, offers=offers), message, state.entries.keys() | state.windows.keys()
-    )
+    bookings = {key: _booking_names(booking, person) for key, booking in state.bookings.items()}
+    state = replace(state, entries=entries, offers=offers, bookings=bookings)
+    return _messages(state, message, state.entries.keys() | state.windows.keys())
 
 
 def _messages(state: State, change: Callable[[Message], Message], conversations: Set[UUID]) -> State:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fairwire_protocol.operations import chat, contacts, identity, organiser, slots
+from fairwire_protocol.operations import bookings, chat, contacts, identity, organiser, slots
 from fairwire_protocol.operations.base import Effect, Empty, Operation, RateClass, Request
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Operation",
     "RateClass",
     "Request",
+    "bookings",
     "chat",
     "contacts",
     "identity",
@@ -27,7 +28,7 @@ __all__ = [
 
 def _collect() -> dict[str, Operation[Any, Any]]:
     found: dict[str, Operation[Any, Any]] = {}
-    for module in (identity, organiser, chat, contacts, slots):
+    for module in (identity, organiser, chat, contacts, bookings, slots):
         for value in vars(module).values():
             if isinstance(value, Operation):
                 if value.name in found:

@@ -147,16 +147,17 @@ class Transfers:
         """Open chats an account holds (A6)."""
         return [("chat", row["id"]) for row in await self._store.fetch(work.connection, "chats_held", account)]
 
-    async def hand_over(self, work: Work, source: UUID, target: UUID, by: UUID) -> None:
-        """A6: every chat the account holds goes to a colleague, in the transaction that removes or disables it."""
-        rows = await self._store.fetch(work.connection, "chats_of_holder", source)
-        if not rows:
-            return
+    async def held_by(self, work: Work, account: UUID) -> list[UUID]:
+        """Every chat an account holds, open or not."""
+        return [row["id"] for row in await self._store.fetch(work.connection, "chats_of_holder", account)]
+
+    async def hand_over_in(
+        self, work: Work, posting: Posting, locked: Mapping[UUID, Locked], source: UUID, target: UUID, by: UUID
+    ) -> None:
+        """A6: these chats go from an account to a colleague, in the transaction that removes or disables it."""
         actor = await self._store.row(work.connection, "actor", by)
         assert actor is not None
         table = capabilities_of(bytes(actor["capabilities"]))
-        locked = await self._store.lock(work.connection, [row["id"] for row in rows])
-        posting = self._posting()
         for one in locked.values():
             if one.conversation.holder != source:
                 continue
@@ -166,7 +167,6 @@ class Transfers:
             to = Person(id=target, name=team[target].name)
             who = Actor(id=by, name=actor["name"], table=table)
             await change_holder(self._store, work, posting, one, who, team, to, reason="handover")
-        await posting.write(work)
 
     async def expire(self) -> int:
         """C8: offers nobody answered go back. Answers how many."""

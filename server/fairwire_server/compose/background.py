@@ -65,6 +65,7 @@ def due_loops(ground: Ground, services: Services) -> list[Loop]:
         every(1.0, "expire offers", services.transfers.expire),
         every(1.0, "expire places", services.waiting.expire),
         every(5.0, "offer new seats", services.waiting.grow),
+        every(2.0, "expire proposals of another time", services.proposals.expire),
         every(2.0, "sweep waiting chats", services.acts.sweep_waiting),
         every(600.0, "prune logs", ground.log.prune),
         every(600.0, "forget results, codes, sessions", forget),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fairwire_protocol.operations import chat, contacts, identity, organiser, slots
+from fairwire_protocol.operations import bookings, chat, contacts, identity, organiser, slots
 from fairwire_server.registry import BUYERS, ORGANISERS, SIGNED_IN, TEAM, Allow, Registry
 
 if TYPE_CHECKING:  # node.py builds them and calls `bind`
@@ -28,6 +28,9 @@ MARKERS: Final = replace(PARTIES, capability="mark_contacts")
 CUSTOMERS: Final = replace(TEAM, capability="customer_base")
 PLANNERS: Final = replace(TEAM, capability="edit_slots")
 SLOT_READERS: Final = replace(PARTIES, capability="see_bookings")
+MEETERS: Final = replace(PARTIES, capability="see_bookings")
+ASSIGNERS: Final = replace(TEAM, capability="assign_bookings")
+REJECTERS: Final = replace(TEAM, capability="reject_bookings")
 MANAGERS: Final = replace(TEAM, capability="manage_sub_accounts")
 
 
@@ -40,6 +43,7 @@ def bind(registry: Registry, to: Services) -> Registry:
     _chat(registry, to)
     _contacts(registry, to)
     _slots(registry, to)
+    _bookings(registry, to)
     return registry.sealed()
 
 
@@ -138,3 +142,16 @@ def _slots(registry: Registry, to: Services) -> None:
     registry.bind(slots.WAIT, BUYERS, to.waiting.wait)
     registry.bind(slots.LEAVE, BUYERS, to.waiting.leave)
     registry.bind(slots.ANSWER_PLACE, BUYERS, to.waiting.answer)
+
+
+def _bookings(registry: Registry, to: Services) -> None:
+    registry.bind(bookings.LIST, MEETERS, to.booking_views.list)
+    registry.bind(bookings.SHOW, MEETERS, to.booking_views.show)
+    registry.bind(bookings.RECEIVERS, ASSIGNERS, to.booking_views.receivers)
+    registry.bind(bookings.SCHEDULE, MEETERS, to.booking_views.schedule)
+    registry.bind(bookings.ASSIGN, ASSIGNERS, to.bookings.assign)
+    registry.bind(bookings.REJECT, REJECTERS, to.bookings.reject)
+    registry.bind(bookings.CANCEL, MEETERS, to.bookings.cancel)
+    registry.bind(bookings.PROPOSE, MEETERS, to.proposals.propose)
+    registry.bind(bookings.ANSWER_PROPOSAL, MEETERS, to.proposals.answer)
+    registry.bind(bookings.WITHDRAW_PROPOSAL, MEETERS, to.proposals.withdraw)

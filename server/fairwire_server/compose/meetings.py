@@ -10,8 +10,14 @@ from uuid import UUID
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.pairing import Pairing
 from fairwire_server.chat.posting import Posting
+from fairwire_server.chat.transfers import Transfers
+from fairwire_server.meetings.audience import BookingAudience
 from fairwire_server.meetings.booking_store import BookingStore
+from fairwire_server.meetings.bookings import Bookings
+from fairwire_server.meetings.holdings import ChatsAndMeetings
+from fairwire_server.meetings.listing import BookingViews
 from fairwire_server.meetings.making import Making
+from fairwire_server.meetings.proposals import Proposals
 from fairwire_server.meetings.request_store import RequestStore
 from fairwire_server.meetings.requesting import Requesting
 from fairwire_server.meetings.slot_store import SlotStore
@@ -27,9 +33,9 @@ __all__ = ["build_meetings"]
 
 
 def build_meetings(
-    g: Ground, posting: Callable[[], Posting], keywords: Callable[[UUID], KeywordList]
+    g: Ground, transfers: Transfers, posting: Callable[[], Posting], keywords: Callable[[UUID], KeywordList]
 ) -> dict[str, Any]:
-    """By the names they have among the services."""
+    """By the names they have among the services; beside them `holdings` (A6) and `audience` (W5), for accounts and contacts."""
     bookings, slots, places, requests = BookingStore(), SlotStore(), WaitingStore(), RequestStore()
     telling = Telling(bookings, g.chat_store, posting)
     pairing = Pairing(g.chat_store, g.presences.online)
@@ -54,4 +60,11 @@ def build_meetings(
         "slots": Slots(g.works, g.commands, slots, places, g.streams, batch_max=g.settings.slot_batch_max),
         "requesting": Requesting(g.works, g.chat_store, slots, requests, places, pairing, making, keywords),
         "waiting": waiting,
+        "bookings": Bookings(g.commands, bookings, telling),
+        "proposals": Proposals(
+            g.works, g.commands, bookings, telling, lasts=timedelta(hours=g.settings.proposal_hours)
+        ),
+        "booking_views": BookingViews(g.works, bookings),
+        "holdings": ChatsAndMeetings(transfers, g.chat_store, bookings, telling, posting),
+        "audience": BookingAudience(bookings),
     }

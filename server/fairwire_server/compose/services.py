@@ -71,7 +71,11 @@ from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.relay import Relay
 from fairwire_server.hub.sync import Sync
 from fairwire_server.jobs.errands import Errands
+from fairwire_server.meetings.audience import BookingAudience
+from fairwire_server.meetings.bookings import Bookings
+from fairwire_server.meetings.listing import BookingViews
 from fairwire_server.meetings.noticing import Noticing
+from fairwire_server.meetings.proposals import Proposals
 from fairwire_server.meetings.requesting import Requesting
 from fairwire_server.meetings.slots import Slots
 from fairwire_server.meetings.snapshot import meeting_parts
@@ -150,6 +154,9 @@ class Services:
     image_worker: ImageWorker
     files: FileStore
     telling: Telling
+    bookings: Bookings
+    proposals: Proposals
+    booking_views: BookingViews
     moderation: Moderation
     keyword_lists: KeywordLists
     slots: Slots
@@ -215,9 +222,9 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
 def build_services(ground: Ground, post: Post) -> Services:
     """Everything that handles operations."""
     chat = _chat(ground)
-    meetings = build_meetings(ground, _posting(ground), chat["keyword_lists"])
+    meetings = build_meetings(ground, chat["transfers"], _posting(ground), chat["keyword_lists"])
     return Services(
-        **_accounts(ground, post, chat["transfers"]),
+        **_accounts(ground, post, meetings.pop("holdings"), meetings.pop("audience")),
         **chat,
         **meetings,
         contacts=ground.contacts,
@@ -227,16 +234,22 @@ def build_services(ground: Ground, post: Post) -> Services:
     )
 
 
-def _accounts(g: Ground, post: Post, chats: Holdings) -> dict[str, Any]:
+def _accounts(g: Ground, post: Post, holdings: Holdings, audience: BookingAudience) -> dict[str, Any]:
     settings = g.settings
     passwords, throttle = Passwords(), Throttle(g.works.clock, tell=g.relay.spend)
     g.relay.spent = throttle.heard
     codes = Codes(g.works, g.tokens, post.send)
+
+    async def colleague_audience(work: Work, account: UUID) -> Sequence[UUID]:
+        chats = await g.contacts.colleague_audience(work, account)
+        return sorted({*chats, *await audience.of_colleague(work, account)})
+
+    g.contacts.more_watchers = audience.of_buyer
     changes = Changes(
         store=g.store,
         announce=g.streams.announce,
         buyer_events=g.contacts.buyer_events,
-        colleague_audience=g.contacts.colleague_audience,
+        colleague_audience=colleague_audience,
     )
     sessions = Sessions(
         works=g.works,
@@ -281,11 +294,11 @@ def _accounts(g: Ground, post: Post, chats: Holdings) -> dict[str, Any]:
         "address_change": AddressChange(
             **common, commands=g.commands, codes=codes, changes=changes, throttle=throttle, reaches=post.reaches
         ),
-        **_team(g, chats, sessions, passwords, changes),
+        **_team(g, holdings, sessions, passwords, changes),
     }
 
 
-def _team(g: Ground, chats: Holdings, sessions: Sessions, passwords: Passwords, changes: Changes) -> dict[str, Any]:
+def _team(g: Ground, holdings: Holdings, sessions: Sessions, passwords: Passwords, changes: Changes) -> dict[str, Any]:
     common: dict[str, Any] = {"works": g.works, "store": g.store, "commands": g.commands, "sessions": sessions}
     return {
         "teams": Teams(
@@ -293,7 +306,7 @@ def _team(g: Ground, chats: Holdings, sessions: Sessions, passwords: Passwords, 
             team=TeamStore(),
             passwords=passwords,
             changes=changes,
-            handover=Handover(g.store, [chats, OwnedExhibits()]),
+            handover=Handover(g.store, [holdings, OwnedExhibits()]),
             index_tokens=g.search_tokens.index_tokens,
             create_streams=g.streams.create,
             reset_streams=g.reset_streams,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.events import AccountEvent, ContactChanged, ContactMarked
@@ -19,7 +21,16 @@ from fairwire_server.context import Context
 from fairwire_server.database.work import Work, Works
 from fairwire_server.streams.service import Streams
 
-__all__ = ["ContactLimits", "Contacts"]
+__all__ = ["ContactLimits", "Contacts", "MoreWatchers"]
+
+
+MoreWatchers = Callable[[Work, UUID, UUID], Awaitable[Collection[UUID]]]
+"""Accounts of an exhibitor that see a buyer elsewhere than in their chats; its basic data is not for them (K2)."""
+
+
+async def nobody_else(_: Work, __: UUID, ___: UUID) -> Collection[UUID]:
+    """Until compose registers who else there is."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,7 @@ class Contacts:
         self._store = store
         self._streams = streams
         self._limits = limits
+        self.more_watchers: MoreWatchers = nobody_else
 
     async def recent(self, caller: Caller, _: Context, __: Request) -> contacts.ContactList:
         """K1: computed, never stored."""
@@ -152,6 +164,9 @@ class Contacts:
                 watchers = await self._store.buyer_watchers(work.connection, exhibitor, buyer, table)
                 event = ContactChanged(contact=found[0])
                 events.extend((account, event) for account in watchers)
+                others = set(await self.more_watchers(work, exhibitor, buyer)) - set(watchers)
+                bare = ContactChanged(contact=replace(found[0], in_base=False, details=None))
+                events.extend((account, bare) for account in sorted(others))
         return events
 
     async def colleague_audience(self, work: Work, account: UUID) -> list[UUID]:

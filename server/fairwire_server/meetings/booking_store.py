@@ -16,6 +16,7 @@ from fairwire_server.accounts.rules import Table, booking_scopes, reading_kinds
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 from fairwire_server.meetings.records import BookingFact
+from fairwire_server.meetings.rules import Candidate
 from fairwire_server.meetings.shapes import booking_of
 
 __all__ = ["BookingStore", "Member", "Seats", "SlotFact"]
@@ -92,10 +93,24 @@ class BookingStore:
         rows = await connection.fetch(self._sql["seats"], list(slots), now, receiving)
         return {row["id"]: Seats(row["capacity"], row["taken"]) for row in rows}
 
+    async def lock_receivers(self, connection: Connection, accounts: Iterable[UUID]) -> dict[UUID, Candidate]:
+        """Lock possible receiving accounts by ascending id; those that do not exist are left out."""
+        rows = await connection.fetch(self._sql["lock_receivers"], sorted(set(accounts)))
+        return {row["id"]: Candidate(*row) for row in rows}
+
+    async def team_receivers(self, connection: Connection, exhibitor: UUID) -> list[Candidate]:
+        """An exhibitor's active accounts by name."""
+        return [Candidate(*row) for row in await connection.fetch(self._sql["team_receivers"], exhibitor)]
+
     async def lock(self, connection: Connection, bookings: Iterable[UUID]) -> dict[UUID, BookingFact]:
         """Lock bookings by ascending id; those that do not exist are left out."""
         rows = await connection.fetch(self._sql["lock_bookings"], sorted(set(bookings)))
         return {row["id"]: _fact(row) for row in rows}
+
+    async def find(self, connection: Connection, booking: UUID) -> BookingFact | None:
+        """A booking, for whoever only reads."""
+        row = await connection.fetchrow(self._sql["find_booking"], booking)
+        return None if row is None else _fact(row)
 
     async def save(self, connection: Connection, bookings: Sequence[BookingFact], now: datetime) -> None:
         """Save changed bookings. Raises `ConstraintViolated` of booking_buyer_free or booking_receiver_free (M4)."""

@@ -38,29 +38,47 @@ class Telling:
         self.notify: Notify = nothing_planned
         self.seat_freed: SeatFreed = nobody_waits
 
-    async def tell(self, work: Work, changes: Sequence[Change], more: Sequence[Draft] = ()) -> None:
+    async def tell(
+        self, work: Work, changes: Sequence[Change], more: Sequence[Draft] = (), *, freed: Collection[UUID] = ()
+    ) -> None:
         """Everything that follows from changes whose rows are saved, and `more` events of the same transaction.
 
-        Comes last in it. The caller holds the slots that seats become free in, and the bookings; conversations are locked here, streams
-        after them.
+        Comes last in it. The caller holds the bookings, and the slots that seats become free in: those that the bookings have left, and
+        `freed` beside them. Conversations are locked here, streams after them.
         """
         posting = self._posting()
         locked = await self._chats.lock(work.connection, {change.after.conversation for change in changes})
+        await self.gather(work, posting, locked, changes, more, freed=freed)
+        await posting.write(work)
+
+    async def gather(
+        self,
+        work: Work,
+        posting: Posting,
+        locked: Mapping[UUID, Locked],
+        changes: Sequence[Change],
+        more: Sequence[Draft] = (),
+        *,
+        freed: Collection[UUID] = (),
+    ) -> None:
+        """`tell`, as a part of what a transaction says in conversations that it has locked; `posting` is still to be written."""
         drafts = [*more, *await self.notify(work, changes)]
-        if freed := _freed(changes):
-            drafts += await self.seat_freed(work, freed)
+        if empty := sorted({*freed, *_left(changes)}):
+            drafts += await self.seat_freed(work, empty)
         bookings = {change.after.id: change.after for change in changes}
         teams = await self._store.teams(work.connection, {booking.exhibitor for booking in bookings.values()})
         for change in changes:
             self._say(work, posting, change, locked[change.after.conversation], teams[change.after.exhibitor])
         for draft in [*await self._events(work, list(bookings), teams), *drafts]:
             posting.tell(draft)
-        await posting.write(work)
 
-    async def told_again(self, work: Work, bookings: Collection[UUID], more: Sequence[Draft] = ()) -> None:
+    async def told_again(
+        self, work: Work, bookings: Collection[UUID], more: Sequence[Draft] = (), *, freed: Collection[UUID] = ()
+    ) -> None:
         """Bookings as they are now, without a card: attendance, a proposal, somebody invited."""
         posting = self._posting()
-        for draft in [*await self._events(work, sorted(bookings), {}), *more]:
+        offered = await self.seat_freed(work, sorted(freed)) if freed else ()
+        for draft in [*await self._events(work, sorted(bookings), {}), *more, *offered]:
             posting.tell(draft)
         await posting.write(work)
 
@@ -119,9 +137,9 @@ def _note(change: Change) -> BookingNote:
     )
 
 
-def _freed(changes: Sequence[Change]) -> list[UUID]:
+def _left(changes: Sequence[Change]) -> set[UUID]:
     """Slots in which these changes have freed a seat: the booking ended, or moved away."""
-    return sorted({change.before.slot for change in changes if change.before and _leaves(change.before, change.after)})
+    return {change.before.slot for change in changes if change.before and _leaves(change.before, change.after)}
 
 
 def _leaves(before: BookingFact, after: BookingFact) -> bool:
