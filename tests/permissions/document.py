@@ -33,6 +33,9 @@ SHOWN: Final = {
     "bad_credentials": ("W", "`bad_credentials`"),
     "bad_code": ("X", "`bad_code`"),
     "slot_not_full": ("N", "`slot_not_full`: there is no line, the slot can be booked"),
+    "bad_receiver": ("V", "`bad_receiver`: not an account that may receive the meeting"),
+    "wrong_state": ("S", "`wrong_state`: the booking's state does not allow it"),
+    "no_proposal": ("P", "`no_proposal`: the other side's to answer, or to take back"),
 }
 OPENING: Final = """# Permissions
 

@@ -32,6 +32,9 @@ KIND_OF_FIELD = {
     "section": "section",
     "slot": "slot",
     "place": "place",
+    "booking": "booking",
+    "proposal": "proposal",
+    "receiver": "account",
 }
 """Which kind of thing an id field names; `fair` and `subjects` are built by hand."""
 
@@ -171,6 +174,25 @@ def _in_slot(world: World, row: Row, column: str) -> Args:
     return {"slot": world.ids["slot", "acme"]}
 
 
+def _booking(world: World, row: Row, column: str) -> Args:
+    return {"booking": world.ids["booking", "pending"]}
+
+
+def _assign(world: World, row: Row, column: str) -> Args:
+    target = {"rival": "rival", "far": "far"}.get(row.place, "acme")
+    receiver = world.ids["account", target]
+    return _booking(world, row, column) | {"receiver": receiver, "confirm_unreachable": True}
+
+
+def _propose(world: World, row: Row, column: str) -> Args:
+    place = row.place if row.place in {"rival", "far"} else "acme"
+    return _booking(world, row, column) | {"slot": world.ids["slot", place]}
+
+
+def _schedule(world: World, row: Row, column: str) -> Args:
+    return {"whose": "everyone", "since": world.half_hour(days=60), "until": world.half_hour(days=90)}
+
+
 BUILDERS: dict[str, Callable[[World, Row, str], Args]] = {
     "auth.sign_in": _sign_in,
     "auth.request_code": _code,
@@ -208,6 +230,12 @@ BUILDERS: dict[str, Callable[[World, Row, str], Args]] = {
     "presence.watch": _subjects,
     "presence.query": _subjects,
     "presence.set": _constant(state="busy"),
+    "bookings.assign": _assign,
+    "bookings.reject": _constant(reason="no"),
+    "bookings.cancel": _constant(reason="no"),
+    "bookings.propose": _propose,
+    "bookings.answer_proposal": _constant(accept=True),
+    "meetings.schedule": _schedule,
     "slots.create": _new_slot,
     "slots.create_batch": _new_slots,
     "slots.edit": _moved_slot,

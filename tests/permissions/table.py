@@ -38,6 +38,9 @@ MARKS: Final = {
     "W": "bad_credentials",
     "X": "bad_code",
     "N": "slot_not_full",
+    "V": "bad_receiver",
+    "S": "wrong_state",
+    "P": "no_proposal",
 }
 """What a mark stands for: `ok`, `nothing` (an answer that shows nothing of it), or the error's code."""
 
@@ -411,6 +414,84 @@ bookings.answer_place | M13 | the buyer whose place it is
   place.other_buyer               ~   ?   ?   +   -   -   -   -   -   -   -   !   -
   place.far                       ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
   place.unknown                   ~   ?   ?   ?   -   -   -   -   -   -   -   !   -
+bookings.list | A7 K2 M5 | who sees bookings: buyers their own, main and managers all, business accounts their own
+  plain                           ~   +   +   +   +   +   +   +   -   +   +   !   -
+  section.one                     ~   0   +   0   +   +   +   +   -   0   0   !   -
+  section.two                     ~   0   0   0   0   0   0   0   -   0   +   !   -
+  section.unknown                 ~   0   0   0   0   0   0   0   -   0   0   !   -
+  receiver.holder                 ~   0   +   0   +   +   +   +   -   0   0   !   -
+  receiver.main                   ~   0   0   +   +   +   0   0   -   0   0   !   -
+  receiver.other_exhibitor        ~   0   0   +   0   0   0   0   -   +   0   !   -
+  receiver.far                    ~   0   0   0   0   0   0   0   -   0   0   !   -
+  receiver.unknown                ~   0   0   0   0   0   0   0   -   0   0   !   -
+bookings.show | A1 A7 K2 M5 | as bookings.list; a former receiving account keeps seeing what it has held
+  booking.held                    ~   ?   +   ?   +   +   +   +   -   ?   ?   !   -
+  booking.pending                 ~   ?   +   ?   +   +   ?   ?   -   ?   ?   !   -
+  booking.colleague               ~   ?   ?   +   +   +   ?   ?   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+bookings.receivers | A7 M6 | whoever may assign
+  booking.held                    ~   -   -   -   +   +   -   -   -   ?   ?   !   -
+  booking.colleague               ~   -   -   -   +   +   -   -   -   ?   ?   !   -
+  booking.rival                   ~   -   -   -   ?   ?   -   -   -   +   ?   !   -
+  booking.far                     ~   -   -   -   ?   ?   -   -   -   ?   +   !   -
+  booking.unknown                 ~   -   -   -   ?   ?   -   -   -   ?   ?   !   -
+bookings.assign | A7 M6 | main and managers, never business accounts (seed); to an account of the own exhibitor that may receive
+  booking.held                    ~   -   -   -   +   +   -   -   -   ?   ?   !   -
+  booking.pending                 ~   -   -   -   +   +   -   -   -   ?   ?   !   -
+  booking.rival                   ~   -   -   -   ?   ?   -   -   -   +   ?   !   -
+  booking.far                     ~   -   -   -   ?   ?   -   -   -   ?   +   !   -
+  booking.unknown                 ~   -   -   -   ?   ?   -   -   -   ?   ?   !   -
+  receiver.acme                   ~   -   -   -   +   +   -   -   -   ?   ?   !   -
+  receiver.exhibit                ~   -   -   -   V   V   -   -   -   ?   ?   !   -
+  receiver.buyer                  ~   -   -   -   V   V   -   -   -   ?   ?   !   -
+  receiver.rival                  ~   -   -   -   V   V   -   -   -   ?   ?   !   -
+  receiver.far                    ~   -   -   -   V   V   -   -   -   ?   ?   !   -
+  receiver.unknown                ~   -   -   -   V   V   -   -   -   ?   ?   !   -
+bookings.reject | A7 M7 | main and managers, while it is pending
+  booking.pending                 ~   -   -   -   +   +   -   -   -   ?   ?   !   -
+  booking.held                    ~   -   -   -   S   S   -   -   -   ?   ?   !   -
+  booking.rival                   ~   -   -   -   ?   ?   -   -   -   S   ?   !   -
+  booking.far                     ~   -   -   -   ?   ?   -   -   -   ?   S   !   -
+  booking.unknown                 ~   -   -   -   ?   ?   -   -   -   ?   ?   !   -
+bookings.cancel | A7 M7 | the buyer, and of the exhibitor whoever may reject
+  booking.held                    ~   ?   +   ?   +   +   -   -   -   ?   ?   !   -
+  booking.pending                 ~   ?   +   ?   +   +   ?   ?   -   ?   ?   !   -
+  booking.colleague               ~   ?   ?   +   +   +   ?   ?   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+bookings.propose | A7 M7 | the buyer; of the exhibitor whoever may assign, and the receiving account, but not a former one
+  booking.held                    ~   ?   +   ?   +   +   +   -   -   ?   ?   !   -
+  booking.pending                 ~   ?   +   ?   +   +   ?   ?   -   ?   ?   !   -
+  booking.colleague               ~   ?   ?   +   +   +   ?   ?   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  slot.acme                       ~   ?   +   ?   +   +   ?   ?   -   ?   ?   !   -
+  slot.rival                      ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  slot.far                        ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  slot.unknown                    ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+bookings.answer_proposal | A7 M7 | the side that did not propose
+  proposal.by_buyer               ~   ?   P   ?   +   +   +   -   -   ?   ?   !   -
+  proposal.by_team                ~   ?   ?   +   P   P   ?   ?   -   ?   ?   !   -
+  proposal.rival                  ~   ?   ?   +   ?   ?   ?   ?   -   P   ?   !   -
+  proposal.far                    ~   ?   ?   ?   ?   ?   ?   ?   -   ?   P   !   -
+  proposal.unknown                ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+bookings.withdraw_proposal | A7 M7 | the side that proposed
+  proposal.by_buyer               ~   ?   +   ?   P   P   P   -   -   ?   ?   !   -
+  proposal.by_team                ~   ?   ?   P   +   +   ?   ?   -   ?   ?   !   -
+  proposal.rival                  ~   ?   ?   P   ?   ?   ?   ?   -   +   ?   !   -
+  proposal.far                    ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  proposal.unknown                ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+meetings.schedule | A7 M15 | as bookings.list; `account` narrows everybody's schedule
+  plain                           ~   +   +   +   +   +   +   +   -   +   +   !   -
+  account.main                    ~   0   0   0   +   +   0   0   -   0   0   !   -
+  account.holder                  ~   0   0   0   +   +   +   +   -   0   0   !   -
+  account.other_exhibitor         ~   0   0   0   0   0   0   0   -   +   0   !   -
+  account.far                     ~   0   0   0   0   0   0   0   -   0   0   !   -
+  account.unknown                 ~   0   0   0   0   0   0   0   -   0   0   !   -
 """
 
 

@@ -77,6 +77,16 @@ MAY_MEET: dict[str, set[str]] = {
     # announcements stay in their fair (A1)
     "announcement one": set(COLUMNS) - {"anonymous", "other_fair", "suspended"},
     "announcement two": {"other_fair"},
+    # topics of bookings and notes of proposals (A7): who sees the booking, and who is in the chat of its card
+    "held topic": READERS,
+    "by_buyer note": READERS,
+    "pending topic": {"buyer", "main", "manager"},
+    "colleague topic": {"other_buyer", "main", "manager"},
+    "by_team note": {"other_buyer", "main", "manager"},
+    "rival topic": {"other_buyer", "other_exhibitor"},
+    "rival note": {"other_buyer", "other_exhibitor"},
+    "far topic": {"other_fair"},
+    "far note": {"other_fair"},
     # ids of images (C4, C9)
     "image early": READERS | {"organiser"},
     "image late": TEAM | {"buyer"},

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from aiohttp import ClientSession
 
+from fairwire_server.database.queries import parse_queries
 from tests.harness.node import Running, running_node
 from tests.images.samples import picture, saved
 from tests.permissions.caller import HttpDoor
@@ -135,6 +137,7 @@ async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Recor
     await _private(world, connection)
     await _sessions(world, connection)
     await _slots(world, connection)
+    await _bookings(world, connection)
     for column in COLUMNS:
         if column not in {"anonymous", "exhibit", "suspended", "organiser"}:
             world.own["image", column] = await upload(world, column)
@@ -155,6 +158,8 @@ KINDS = (
     "section",
     "slot",
     "place",
+    "booking",
+    "proposal",
 )
 
 
@@ -337,6 +342,54 @@ async def _slots(world: World, connection: asyncpg.Connection[asyncpg.Record]) -
             world.ids["slot", f"waited {slot}"],
             world.ids["account", buyer],
             world.plant(f"{place} place topic"),
+        )
+
+
+async def _bookings(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """A meeting of each chat, `held` received by former and then by holder; one that is pending; proposals of either side."""
+    sql = parse_queries(files("tests.meetings").joinpath("booth.sql").read_text("utf-8"), "booth.sql")
+    http, tokens, ids = world.http, world.tokens, world.ids
+    now = world.running.node.clock.now()
+    for number, (place, buyer, main, receivers) in enumerate(
+        (
+            ("held", "buyer", "main", ("former", "holder")),
+            ("pending", "buyer", "main", ()),
+            ("colleague", "other_buyer", "main", ("main",)),
+            ("rival", "other_buyer", "other_exhibitor", ("other_exhibitor",)),
+            ("far", "far_buyer", "other_fair", ("other_fair",)),
+        )
+    ):
+        slot = await http.ok(tokens[main], "slots.create", starts_at=world.half_hour(days=70 + number))
+        ids["booking", place] = booking = str(uuid4())
+        facts = (slot["slot"]["id"], ids["account", buyer], world.plant(f"{place} topic"), now)
+        await connection.execute(sql["booking"], booking, *facts)
+        for receiver in receivers:
+            args: dict[str, Any] = {
+                "booking": booking,
+                "receiver": ids["account", receiver],
+                "confirm_unreachable": True,
+            }
+            await http.ok(tokens[main], "bookings.assign", **args)
+    for number, (place, booking, who, main) in enumerate(
+        (
+            ("by_buyer", "held", "buyer", "main"),
+            ("by_team", "colleague", "main", "main"),
+            ("rival", "rival", "other_exhibitor", "other_exhibitor"),
+            ("far", "far", "other_fair", "other_fair"),
+        )
+    ):
+        slot = await http.ok(tokens[main], "slots.create", starts_at=world.half_hour(days=80 + number))
+        wanted: dict[str, Any] = {
+            "booking": ids["booking", booking],
+            "slot": slot["slot"]["id"],
+            "note": world.plant(f"{place} note"),
+        }
+        reply = await http.ok(tokens[who], "bookings.propose", **wanted)
+        ids["proposal", place] = reply["booking"]["proposal"]["id"]
+    for column in ("buyer", "far_buyer"):
+        await connection.execute(
+            "UPDATE buyer SET interests = interests || ARRAY['Machinery'] WHERE account_id = $1::uuid",
+            ids["account", column],
         )
 
 

@@ -861,6 +861,44 @@ class BookingsCalls(_Methods):
         """Take the own side's proposal of another time back. (A7, M7)"""
         return await self._call(_bookings.WITHDRAW_PROPOSAL, ProposalRef(proposal=proposal), timeout=timeout, cid=cid)
 
+    async def request(
+        self,
+        *,
+        slot: UUID,
+        topic: str = "",
+        exhibit: UUID | None = None,
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> Requested:
+        """Book an open slot (预约洽谈). Accepted means stored; two requests never share the last seat. (A3, C18, M2, M4, W7)"""
+        return await self._call(
+            _slots.REQUEST, RequestBooking(slot=slot, topic=topic, exhibit=exhibit), timeout=timeout, cid=cid
+        )
+
+    async def wait(
+        self,
+        *,
+        slot: UUID,
+        topic: str = "",
+        exhibit: UUID | None = None,
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> PlaceReply:
+        """Stand in line for a full slot; a freed seat is offered to the first. (A3, M13)"""
+        return await self._call(
+            _slots.WAIT, WaitForSlot(slot=slot, topic=topic, exhibit=exhibit), timeout=timeout, cid=cid
+        )
+
+    async def leave(self, *, place: UUID, cid: UUID | None = None, timeout: float | None = None) -> None:
+        """Leave a waiting list. (M13)"""
+        await self._call(_slots.LEAVE, PlaceRef(place=place), timeout=timeout, cid=cid)
+
+    async def answer_place(
+        self, *, place: UUID, accept: bool, cid: UUID | None = None, timeout: float | None = None
+    ) -> PlaceAnswered:
+        """Take the seat that is held, or let it go to the next in line. (A3, M4, M13)"""
+        return await self._call(_slots.ANSWER_PLACE, AnswerPlace(place=place, accept=accept), timeout=timeout, cid=cid)
+
 
 class MeetingsCalls(_Methods):
     """Operations `meetings.…`."""
@@ -966,50 +1004,6 @@ class SlotsCalls(_Methods):
         )
 
 
-class BookingsCalls(_Methods):
-    """Operations `bookings.…`."""
-
-    __slots__ = ()
-
-    async def request(
-        self,
-        *,
-        slot: UUID,
-        topic: str = "",
-        exhibit: UUID | None = None,
-        cid: UUID | None = None,
-        timeout: float | None = None,
-    ) -> Requested:
-        """Book an open slot (预约洽谈). Accepted means stored; two requests never share the last seat. (A3, C18, M2, M4, W7)"""
-        return await self._call(
-            _slots.REQUEST, RequestBooking(slot=slot, topic=topic, exhibit=exhibit), timeout=timeout, cid=cid
-        )
-
-    async def wait(
-        self,
-        *,
-        slot: UUID,
-        topic: str = "",
-        exhibit: UUID | None = None,
-        cid: UUID | None = None,
-        timeout: float | None = None,
-    ) -> PlaceReply:
-        """Stand in line for a full slot; a freed seat is offered to the first. (A3, M13)"""
-        return await self._call(
-            _slots.WAIT, WaitForSlot(slot=slot, topic=topic, exhibit=exhibit), timeout=timeout, cid=cid
-        )
-
-    async def leave(self, *, place: UUID, cid: UUID | None = None, timeout: float | None = None) -> None:
-        """Leave a waiting list. (M13)"""
-        await self._call(_slots.LEAVE, PlaceRef(place=place), timeout=timeout, cid=cid)
-
-    async def answer_place(
-        self, *, place: UUID, accept: bool, cid: UUID | None = None, timeout: float | None = None
-    ) -> PlaceAnswered:
-        """Take the seat that is held, or let it go to the next in line. (A3, M4, M13)"""
-        return await self._call(_slots.ANSWER_PLACE, AnswerPlace(place=place, accept=accept), timeout=timeout, cid=cid)
-
-
 class Operations:
     """Every operation of the catalogue as a method: `chat.send`, `contacts.pin` …"""
 
@@ -1028,4 +1022,3 @@ class Operations:
         self.bookings = BookingsCalls(caller)
         self.meetings = MeetingsCalls(caller)
         self.slots = SlotsCalls(caller)
-        self.bookings = BookingsCalls(caller)
