@@ -20,6 +20,7 @@ from fairwire_server.doors.http import HttpPolicy, build_http_app
 from fairwire_server.doors.listen import listening
 from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes, terminal_commands
 from fairwire_server.doors.socket import SocketDoor
+from fairwire_server.doors.threshold import House
 
 __all__ = ["Doors", "open_admin_door", "open_doors"]
 
@@ -73,7 +74,13 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
         admin_port = await stack.enter_async_context(listening(admin, settings.admin_host, settings.admin_port))
         stack.push_async_callback(socket_door.close)  # when nobody can come any more
         port = await stack.enter_async_context(
-            listening(app, settings.host, settings.port, reuse_port=settings.reuse_port)
+            listening(
+                app,
+                settings.host,
+                settings.port,
+                reuse_port=settings.reuse_port,
+                before=_house(node, socket_door, policy),
+            )
         )
         yield Doors(port, admin_port, health, url)
 
@@ -106,6 +113,16 @@ def _socket_door(node: Node) -> SocketDoor:
         node.metrics,
         admission,
         node.socket_settings(),
+    )
+
+
+def _house(node: Node, door: SocketDoor, policy: HttpPolicy) -> House:
+    return House(
+        door,
+        frame_bytes=node.settings.frame_max_bytes,
+        origins=policy.origins,
+        trusted_proxies=policy.trusted_proxies,
+        metrics=node.metrics,
     )
 
 

@@ -21,7 +21,16 @@ from fairwire_server.doors.addresses import client_address
 from fairwire_server.observe import CORRELATION, Metrics, new_correlation
 from fairwire_server.settings import Network, Settings
 
-__all__ = ["ADDRESS", "CORRELATION_ID", "SECURITY_HEADERS", "allowed_origins", "error_body", "guard", "set_headers"]
+__all__ = [
+    "ADDRESS",
+    "CORRELATION_ID",
+    "SECURITY_HEADERS",
+    "allowed_origins",
+    "error_body",
+    "every_header",
+    "guard",
+    "set_headers",
+]
 
 CORRELATION_ID: Final = web.RequestKey("correlation", str)
 ADDRESS: Final = web.RequestKey("address", str)
@@ -37,6 +46,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 }
 """On every answer; a page replaces the policy by one that lets its own style and script in."""
 
+_USUAL: Final[Mapping[str, str]] = {**SECURITY_HEADERS, "Cache-Control": "no-store"}
 _EXPOSED: Final = "Idempotency-Replayed, Retry-After, X-Correlation-Id"
 _PREFLIGHT: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
@@ -95,18 +105,26 @@ async def _answered(
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Signal on_response_prepare: security headers that the answer does not set itself, and those of CORS."""
-    response.headers["Vary"] = "Origin"
-    if (correlation := request.get(CORRELATION_ID)) is not None:
-        response.headers["X-Correlation-Id"] = correlation
-    if (origin := request.get(ALLOWED_ORIGIN)) is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    response.headers["Server"] = SECURITY_HEADERS["Server"]  # aiohttp's own tells versions
-    for name, value in SECURITY_HEADERS.items():
+    """Signal on_response_prepare: the headers of every answer; some that it has set itself stay."""
+    response.headers.update(_own_headers(request.get(CORRELATION_ID), request.get(ALLOWED_ORIGIN)))
+    for name, value in _USUAL.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def every_header(correlation: str, origin: str | None) -> dict[str, str]:
+    """The headers of an answer that has none of its own."""
+    return {**_USUAL, **_own_headers(correlation, origin)}
+
+
+def _own_headers(correlation: str | None, origin: str | None) -> dict[str, str]:
+    headers = {"Vary": "Origin", "Server": SECURITY_HEADERS["Server"]}  # aiohttp's own tells versions
+    if correlation is not None:
+        headers["X-Correlation-Id"] = correlation
+    if origin is not None:
+        headers["Access-Control-Allow-Origin"] = origin
+        headers["Access-Control-Expose-Headers"] = _EXPOSED
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return headers
 
 
 def error_body(error: FairwireError, correlation: str | None) -> bytes:

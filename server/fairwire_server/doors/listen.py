@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-__all__ = ["listening"]
+__all__ = ["Before", "Protocols", "listening"]
+
+Protocols: TypeAlias = Callable[[], asyncio.BaseProtocol]
+"""Makes the protocol of a connection that has just come."""
+
+
+class Before(Protocol):
+    """What every connection begins with, before aiohttp has it."""
+
+    def before(self, further: Protocols) -> Protocols:
+        """Makes what a connection begins with; what it does not keep goes on as one of `further`."""
+
+    def close(self) -> None:
+        """Nobody can come any more: drop who has not gone on yet."""
+
 
 BACKLOG: Final = 4096  # a reconnect storm of 5,000 waits here (quality)
 
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, host: str, port: int, *, shutdown_s: float = 5.0, reuse_port: bool = False
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    shutdown_s: float = 5.0,
+    reuse_port: bool = False,
+    before: Before | None = None,
 ) -> AsyncIterator[int]:
     """Serve `app` on `host:port`; gives the port, which is the system's choice for 0.
 
@@ -36,18 +58,24 @@ async def listening(
         logger=_quiet_logger(),
     )
     await runner.setup()
+    further = runner.server
+    assert further is not None
+    server = await asyncio.get_running_loop().create_server(
+        further if before is None else before.before(further),
+        host,
+        port,
+        backlog=BACKLOG,
+        reuse_port=reuse_port or None,
+    )
     try:
-        site = web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_port=reuse_port or None)
-        await site.start()
-        yield _port(runner)
+        for one in server.sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what is accepted has it too
+        yield server.sockets[0].getsockname()[1]
     finally:
+        server.close()
+        if before is not None:
+            before.close()
         await runner.cleanup()
-
-
-def _port(runner: web.AppRunner) -> int:
-    """The port that the first socket got."""
-    address: tuple[str, int] | tuple[str, int, int, int] = runner.addresses[0]
-    return address[1]
 
 
 def _quiet_logger() -> logging.Logger:

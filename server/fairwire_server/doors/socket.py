@@ -118,9 +118,14 @@ class SocketDoor:
             wire, first = await hand_over(request, answer, self._settings.limits.frame_bytes)
         except ConnectionError:
             return answer  # the client has gone: nobody's fault
+        self.begin(wire, headers.get("Sec-WebSocket-Protocol"), request[ADDRESS], first)
+        return answer
+
+    def begin(self, wire: Wire, protocol: str | None, address: str, first: bytes) -> None:
+        """A connection of its own, upgraded to that subprotocol; `first` is what it has said already."""
         self._wires.add(wire)
-        codec = CODECS.get(headers.get("Sec-WebSocket-Protocol", ""))
-        connection = _Connection(self, wire, codec or CODECS[next(iter(CODECS))], request[ADDRESS])
+        codec = CODECS.get(protocol or "")
+        connection = _Connection(self, wire, codec or CODECS[next(iter(CODECS))], address)
         wire.listener = connection
         if codec is None:
             self.spawn(wire.close(Close.PROTOCOL_NOT_SPOKEN, "offer a fairwire.v1 subprotocol"))
@@ -130,7 +135,6 @@ class SocketDoor:
             connection.open()
             if first:
                 wire.data_received(first)
-        return answer
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something for a connection; the door ends no earlier than it."""
