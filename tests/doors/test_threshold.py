@@ -154,15 +154,29 @@ async def test_a_forwarded_address_counts_from_a_proxy_alone(trusted: tuple[Netw
     server.close()
 
 
-async def test_who_says_nothing_is_aiohttps_after_a_while(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+class Further(asyncio.Protocol):
+    """Stands for aiohttp's."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def data_received(self, data: bytes) -> None:
+        self.heard.put_nowait(data)
+
+
+async def test_who_says_nothing_is_aiohttps_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threshold, "PATIENCE_S", 0.05)
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    further = Further()
+    house = House(Door(), frame_bytes=1024, origins=frozenset(), trusted_proxies=(), metrics=Metrics())
+    server = await asyncio.get_running_loop().create_server(house.before(lambda: further), "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     writer.write(REQUEST[:20])
-    await asyncio.sleep(0.2)
-    writer.write(REQUEST[20:])
     async with asyncio.timeout(10):
-        assert Answer(await reader.readuntil(b"\r\n\r\n")).by_aiohttp
+        assert await further.heard.get() == REQUEST[:20]
+        writer.write(REQUEST[20:])
+        assert await further.heard.get() == REQUEST[20:]
     writer.close()
+    server.close()
 
 
 async def test_who_says_nothing_does_not_hold_up_the_end(database_url: str, tmp_path: Path) -> None:
