@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from typing import Literal
+from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession
@@ -32,16 +34,40 @@ FACTS = StartFacts(
 
 
 @dataclass(frozen=True)
-class Letter:
-    """A letter in an outbox."""
+class Parcel:
+    """What is in an outbox."""
 
+    id: UUID
+    kind: Literal["email", "sms"]
     recipient: str
-    subject: str
     text: str
-    at: datetime
+    subject: str = ""
+    at: datetime = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
+    language: str = "en"
+    html: str | None = None
+    calendar: str | None = None
+    calendar_method: str | None = None
+    unsubscribe: str | None = None
+    template: str = ""
+    encoding: str = ""
+    segments: tuple[str, ...] = ()
 
 
-LETTER = Letter("li.wei@example.com", "Your code", "It is <482913>.", datetime(2026, 11, 1, 9, 30, tzinfo=UTC))
+LETTER = Parcel(UUID(int=1), "email", "li.wei@example.com", "It is <482913>. https://x.example/a?b=1&c=2", "Your code")
+INVITATION = Parcel(
+    UUID(int=2),
+    "email",
+    "li.wei@example.com",
+    "Text",
+    "<Meeting>",
+    html="<p onclick=alert(1)>Hi<script>alert(2)</script>",
+    calendar="BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nSUMMARY:<b>a\r\n  long\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+    calendar_method="REQUEST",
+    unsubscribe="https://fair.example/u/1",
+)
+MESSAGE = Parcel(
+    UUID(int=3), "sms", "+8613800138000", "一二", template="code.zh", encoding="ucs2", segments=("一", "二")
+)
 
 
 class Site:
@@ -58,9 +84,13 @@ class Site:
             raise Unavailable("busy")
         return self.facts
 
-    async def read_mails(self) -> Sequence[Letter]:
-        """One letter."""
-        return [LETTER]
+    async def newest(self) -> Sequence[Parcel]:
+        """Two mails and a short message."""
+        return [MESSAGE, INVITATION, LETTER]
+
+    async def find(self, parcel: UUID) -> Parcel | None:
+        """One of them."""
+        return next((one for one in await self.newest() if one.id == parcel), None)
 
 
 @asynccontextmanager
@@ -79,7 +109,7 @@ async def site(*, outbox: bool = True, open_outbox: bool = False) -> AsyncIterat
             clock=made.clock,
             policy=PagePolicy(url="http://fair.example.com:8080", open_outbox=open_outbox),
             facts=made.read_facts,
-            mails=made.read_mails if outbox else None,
+            outbox=made if outbox else None,
         ),
     )
     async with listening(app, "127.0.0.1", 0) as port:
@@ -227,6 +257,61 @@ async def test_the_outbox_is_closed_to_whoever_may_not_be_at_this_machine(header
         assert (answer.status, "482913" in text) == (403, False)
     async with site(open_outbox=True) as (_, client), client.get("/outbox", headers=headers) as answer:
         assert answer.status == 200
+
+
+async def test_a_mail_is_shown_whole_and_its_html_can_do_nothing_m14_n8() -> None:
+    async with site() as (_, client):
+        async with client.get(f"/outbox/{INVITATION.id}") as answer:
+            text = await answer.text()
+            assert "frame-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert "<script>alert" not in text
+        assert "onclick" not in text
+        assert f'<iframe class="framed" sandbox src="/outbox/{INVITATION.id}/html"' in text
+        assert "SUMMARY" in text
+        assert "&lt;b&gt;a long" in text  # unfolded, escaped
+        assert not audited(text).faults
+        async with client.get(f"/outbox/{INVITATION.id}/html") as answer:
+            assert await answer.text() == INVITATION.html
+            policy = answer.headers["Content-Security-Policy"]
+            assert "sandbox" in policy
+            assert "default-src 'none'" in policy
+            assert "script" not in policy
+            assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+        async with client.get(f"/outbox/{INVITATION.id}/meeting.ics") as answer:
+            assert (await answer.read()).decode() == INVITATION.calendar
+            assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+async def test_a_short_message_is_shown_with_its_segments_n7() -> None:
+    async with site() as (_, client), client.get(f"/outbox/{MESSAGE.id}") as answer:
+        text = await answer.text()
+    assert "2 segments, UCS-2" in text
+    assert "<pre>一</pre>" in text
+    assert "<pre>二</pre>" in text
+    assert "code.zh" in text
+
+
+async def test_links_of_a_text_can_be_followed_and_tell_nothing() -> None:
+    async with site() as (_, client), client.get(f"/outbox/{LETTER.id}") as answer:
+        text = await answer.text()
+    assert '<a href="https://x.example/a?b=1&amp;c=2" rel="noopener noreferrer">' in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"/outbox/{UUID(int=9)}", "/outbox/nothing", f"/outbox/{MESSAGE.id}/html", f"/outbox/{LETTER.id}/meeting.ics"],
+)
+async def test_what_is_not_there_is_not_found(path: str) -> None:
+    async with site() as (_, client), client.get(path) as answer:
+        assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "path", [f"/outbox/{LETTER.id}", f"/outbox/{INVITATION.id}/html", f"/outbox/{INVITATION.id}/meeting.ics"]
+)
+async def test_no_part_of_the_outbox_is_open_to_others(path: str) -> None:
+    async with site() as (_, client), client.get(path, headers={"X-Forwarded-For": "127.0.0.1"}) as answer:
+        assert answer.status == 403
 
 
 async def test_with_a_mail_server_there_is_no_outbox() -> None:

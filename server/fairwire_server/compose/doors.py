@@ -65,7 +65,7 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
                 clock=node.clock,
                 policy=PagePolicy(url=url, open_outbox=settings.demo),
                 facts=lambda: _facts(node, sign_ins, url),
-                mails=node.channels.outbox.newest if node.channels.outbox else None,
+                outbox=node.channels.outbox,
             ),
         ],
     )

@@ -1,7 +1,7 @@
 """The pages for people: what runs here, the docs, and the outbox of an installation without a mail server.
 
 Server-rendered and without anything from elsewhere; scripts are two small files of our own, so the content policy needs no
-exceptions. The outbox shows codes that open accounts: it answers this machine only, and everybody in a demo.
+exceptions.
 """
 
 from __future__ import annotations
@@ -10,29 +10,27 @@ import re
 import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from importlib.resources import files
-from typing import Final, Protocol
+from typing import Final
 
 import jinja2
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from fairwire_protocol.errors import FairwireError, Refused
+from fairwire_protocol.errors import FairwireError
 from fairwire_server.clock import Clock
-from fairwire_server.doors.addresses import is_loopback
 from fairwire_server.doors.asyncapi import asyncapi_document
 from fairwire_server.doors.docs_view import docs_view
-from fairwire_server.doors.guard import ADDRESS
 from fairwire_server.doors.openapi import openapi_document
+from fairwire_server.doors.outbox import OutboxPages, OutboxReader, linked
 from fairwire_server.doors.schemas import build_version, encoded
 
-__all__ = ["DemoSignIn", "FairName", "Mail", "PagePolicy", "StartFacts", "page_routes", "terminal_commands"]
+__all__ = ["DemoSignIn", "FairName", "PagePolicy", "StartFacts", "page_routes", "terminal_commands"]
 
 PACKAGE: Final = "fairwire_server.doors"
 CONTENT_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 STATIC: Final[Mapping[str, str]] = {
@@ -85,19 +83,6 @@ def terminal_commands(program: str, url: str, sign_ins: Sequence[DemoSignIn]) ->
     return lines or [f"{program} --url {url}"]
 
 
-class Mail(Protocol):
-    """A letter in the outbox, whoever keeps it."""
-
-    @property
-    def recipient(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagePolicy:
     """`url` is how the world reaches this server; `open_outbox` shows the outbox to more than this machine."""
@@ -111,10 +96,10 @@ def page_routes(
     clock: Clock,
     policy: PagePolicy,
     facts: Callable[[], Awaitable[StartFacts]],
-    mails: Callable[[], Awaitable[Sequence[Mail]]] | None = None,
+    outbox: OutboxReader | None = None,
 ) -> list[web.RouteDef]:
-    """`/`, `/docs`, both documents, `/static/…`, and `/outbox` where `mails` reads one."""
-    pages = _Pages(clock, policy, facts, mails)
+    """`/`, `/docs`, both documents, `/static/…`, and `/outbox` where there is one."""
+    pages = _Pages(clock, policy, facts, outbox=outbox is not None)
     openapi, asyncapi = openapi_document(server=policy.url), asyncapi_document(host=policy.url.partition("://")[2])
     docs = pages.render("docs.html", page="docs", docs=docs_view(openapi, asyncapi))
     routes = [
@@ -125,8 +110,8 @@ def page_routes(
     ]
     folder = files(PACKAGE) / "static"
     routes += [web.get(f"/static/{name}", _fixed((folder / name).read_bytes(), kind)) for name, kind in STATIC.items()]
-    if mails is not None:
-        routes.append(web.get("/outbox", pages.outbox))
+    if outbox is not None:
+        routes += OutboxPages(outbox, pages.show, open_to_all=policy.open_outbox).routes()
     return routes
 
 
@@ -136,12 +121,13 @@ class _Pages:
         clock: Clock,
         policy: PagePolicy,
         facts: Callable[[], Awaitable[StartFacts]],
-        mails: Callable[[], Awaitable[Sequence[Mail]]] | None,
+        *,
+        outbox: bool,
     ) -> None:
         self._clock = clock
         self._policy = policy
         self._read_facts = facts
-        self._mails = mails
+        self._outbox = outbox
         self._known: tuple[float, StartFacts] | None = None
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader(PACKAGE, "templates"),
@@ -150,11 +136,11 @@ class _Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"inline": _inline, "paragraphs": _paragraphs}
+        self._templates.filters |= {"inline": _inline, "paragraphs": _paragraphs, "linked": linked}
 
     def render(self, template: str, **values: object) -> str:
         """A page as text."""
-        shared = {"page": "", "outbox": self._mails is not None, "url": self._policy.url, "version": build_version()}
+        shared = {"page": "", "outbox": self._outbox, "url": self._policy.url, "version": build_version()}
         return self._templates.get_template(template).render(shared | values)
 
     async def start(self, _: web.Request) -> web.Response:
@@ -165,11 +151,9 @@ class _Pages:
             facts = None
         return _html(self.render("start.html", facts=facts), status=200 if facts else 503)
 
-    async def outbox(self, request: web.Request) -> web.Response:
-        """`/outbox`, for those who may see it."""
-        if self._mails is None or not (self._policy.open_outbox or _at_this_machine(request)):
-            raise Refused("forbidden", "The outbox is shown on the server's own machine.")
-        return _html(self.render("outbox.html", page="outbox", mails=await self._mails()))
+    def show(self, template: str, **values: object) -> web.Response:
+        """A page as an answer."""
+        return _html(self.render(template, **values))
 
     async def _facts(self) -> StartFacts:
         """Read at most every few seconds: the page is open to everybody."""
@@ -177,13 +161,6 @@ class _Pages:
         if self._known is None or now - self._known[0] >= FACTS_S:
             self._known = now, await self._read_facts()
         return self._known[1]
-
-
-def _at_this_machine(request: web.Request) -> bool:
-    """No proxy in between that could speak for a stranger, and a Host that no foreign site can make a browser send."""
-    forwarded = any(name in request.headers for name in ("X-Forwarded-For", "Forwarded"))
-    host = re.sub(r":\d+$", "", request.host)
-    return is_loopback(request[ADDRESS]) and not forwarded and host in {"localhost", "127.0.0.1", "[::1]"}
 
 
 def _html(text: str, status: int = 200) -> web.Response:
