@@ -27,6 +27,7 @@ ORDER: Final = (
     "demo",
     "organiser",
     "token",
+    "bounce",
     "epoch",
     "openapi",
     "asyncapi",

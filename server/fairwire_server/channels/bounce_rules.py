@@ -13,6 +13,7 @@ from base64 import b32encode
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
+from email.parser import HeaderParser
 from email.policy import compat32
 from hashlib import sha256
 from typing import Final
@@ -20,11 +21,14 @@ from uuid import UUID
 
 from fairwire_server.notices.parcels import ReceiptOutcome
 
-__all__ = ["MAX_BYTES", "Bounce", "BounceTags", "read_bounce"]
+__all__ = ["MAX_BYTES", "Bounce", "BounceTags", "read_bounce", "tagged_address"]
 
-MAX_BYTES: Final = 1024 * 1024
+MAX_BYTES: Final = 256 * 1024
 """Of a bounce that is read; the rest, which is our own mail again, is cut off."""
+NESTED_MOST: Final = 20
+"""Parts within parts: reading a mail made to be deep costs the square of its depth."""
 _TAG: Final = re.compile(r"\+([0-9a-f]{32})\.([a-z2-7]{16})@", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9._-]{1,14}\+[0-9A-Fa-f]{32}\.[A-Za-z2-7]{16}@[A-Za-z0-9.-]{1,190}")
 _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _HEADERS: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "To")
 """Where mail servers write the envelope's recipient, the surest first."""
@@ -63,17 +67,19 @@ class Bounce:
     reason: str
 
 
-def read_bounce(raw: bytes, tags: BounceTags, envelope_to: str = "") -> Bounce | None:
-    """The bounce that `raw` is; None for one of no mail of ours, and for news that say nothing final (delayed, relayed)."""
-    message = message_from_bytes(raw[:MAX_BYTES], policy=compat32)
-    reference = _reference(message, tags, envelope_to)
-    if reference is None:
+def read_bounce(raw: bytes, reference: UUID) -> Bounce | None:
+    """What `raw` says of the mail that its address named; None for what is no bounce, and for news that say nothing final
+    (delayed, relayed)."""
+    raw = raw[:MAX_BYTES]
+    if raw.lower().count(b"boundary=") > NESTED_MOST:
         return None
+    message = message_from_bytes(raw, policy=compat32)
     if message.get_content_type() != "multipart/report" or _parameter(message, "report-type") != "delivery-status":
         return None  # an answer of a person or a machine
     found = _fields(message)
     status = next(iter(_STATUS.findall(found.get("status", ""))), "")
-    match found.get("action", "").split(";")[0].strip().lower():
+    action = re.match(r"\s*([a-z]+)", found.get("action", "").lower())  # RFC 3464 §2.3.3; comments may follow
+    match action[1] if action is not None else "":
         case "failed":
             return Bounce(reference, "expired" if status.startswith("4") else "failed", status or "bounced")
         case "delivered":
@@ -82,13 +88,12 @@ def read_bounce(raw: bytes, tags: BounceTags, envelope_to: str = "") -> Bounce |
             return None
 
 
-def _reference(message: Message, tags: BounceTags, envelope_to: str) -> UUID | None:
-    addresses = [envelope_to, *(str(value)[:1000] for name in _HEADERS for value in message.get_all(name, []))]
-    for address in addresses:
-        reference = tags.reference(address)
-        if reference is not None:
-            return reference
-    return None
+def tagged_address(raw: bytes) -> str:
+    """The address in a returned message's headers that has the form of a tagged one, or nothing."""
+    head = HeaderParser(policy=compat32).parsestr(raw[:MAX_BYTES].decode("latin-1"), headersonly=True)
+    values = (str(value)[:1000] for name in _HEADERS for value in head.get_all(name, []))
+    found = next((found for value in values if (found := _ADDRESS.search(value))), None)
+    return found[0] if found is not None else ""
 
 
 def _fields(message: Message) -> dict[str, str]:

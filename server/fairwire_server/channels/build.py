@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fairwire_server.channels.aliyun import Aliyun
 from fairwire_server.channels.bounce_rules import BounceTags
+from fairwire_server.channels.bounces import BounceReports
 from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.outbox import Outbox, OutboxMailChannel, OutboxSmsChannel
 from fairwire_server.channels.provider_rules import Verdict
@@ -46,7 +47,7 @@ class Channels:
     catalogue: SmsCatalogue
     outbox: Outbox | None = None
     callbacks: tuple[CallbackReader, ...] = ()
-    """Whose reports about short messages come by HTTP."""
+    """Whose reports come by HTTP: providers of short messages, and the mail server that takes bounces."""
     runners: tuple[Runner, ...] = field(default=())
 
     @property
@@ -77,12 +78,15 @@ def build_channels(settings: Settings, works: Works, secret: bytes) -> Channels:
     if settings.smtp_host:
         email = _email(settings, works, secret)
         by_kind["email"] = email
+        if (tags := bounce_tags(settings, secret)) is not None:
+            callbacks = (BounceReports(tags=tags, provider=email.name),)
         runners.append(lambda _: email.run())
     elif outbox is not None:
         by_kind["email"] = OutboxMailChannel(outbox)
     match settings.sms_provider:
         case "aliyun" | "tencent" | "twilio":
-            sms, callbacks = _http_sms(settings, works, catalogue)
+            sms, reports = _http_sms(settings, works, catalogue)
+            callbacks += reports
             by_kind["sms"] = sms
             runners.append(lambda _: sms.run())
         case "smpp":

@@ -1,4 +1,4 @@
-"""Where providers tell what became of short messages (N6): `POST /callbacks/PROVIDER`, with a secret at the end where they sign nothing.
+"""Where providers tell what became of what they took (N6): `POST /callbacks/PROVIDER`, with a secret at the end where they sign nothing.
 
 Whoever asks is nobody until a reader has said that the call is its provider's; a wrong one looks like an address that does not exist.
 The provider hears that its receipts are kept after they are: else it tells them again.
