@@ -138,9 +138,9 @@ def calendar_lines(text: str) -> list[tuple[int, str, str]]:
     for line in re.sub(r"\r?\n[ \t]", "", text).splitlines():
         found = re.match(r'((?:[^:"]|"[^"]*")*):(.*)', line)
         name, value = (found[1], found[2]) if found else (line, "")
-        depth -= name.upper() == "END"
+        depth -= name.lower() == "end"
         lines.append((max(0, depth), name, value))
-        depth += name.upper() == "BEGIN"
+        depth += name.lower() == "begin"
     return lines
 
 
