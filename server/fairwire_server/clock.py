@@ -10,6 +10,9 @@ from typing import Final, Protocol
 __all__ = ["Clock", "SystemClock", "milliseconds", "moment"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+BOOTTIME: Final = getattr(
+    time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC
+)  # Linux has it; elsewhere a laptop's sleep is not counted
 
 
 class Clock(Protocol):
@@ -20,6 +23,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some start; never runs backwards."""
+
+    def boottime(self) -> float:
+        """As `monotonic`, and runs on while the machine sleeps or the process is frozen: what leases are compared with (N4)."""
 
     async def sleep(self, seconds: float) -> None:
         """Return once `monotonic` has advanced by `seconds`."""
@@ -33,6 +39,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def boottime(self) -> float:
+        return time.clock_gettime(BOOTTIME)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -158,6 +158,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_timeout_s: Annotated[float, _doc("Seconds to hand over one mail.", 0.1, 300)] = 20.0
 
     # short messages
+    sms_daily_max: Annotated[
+        int, _doc("Short messages to one number a day (UTC+8) that are no T−15 reminders (N7).", 1, 1000)
+    ] = 10
     sms_provider: Annotated[
         Literal["", "outbox", "smpp", "aliyun", "tencent", "twilio"],
         _doc("Who sends short messages; empty: the outbox page without a mail server, else nobody."),

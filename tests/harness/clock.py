@@ -31,6 +31,10 @@ class ManualClock:
         """Seconds advanced so far."""
         return self._elapsed
 
+    def boottime(self) -> float:
+        """The same: nothing here stops while time goes on."""
+        return self._elapsed
+
     async def sleep(self, seconds: float) -> None:
         """Returns once time was advanced by `seconds`; at once when it jumps."""
         if self._jumps or seconds <= 0:

@@ -62,6 +62,7 @@ def due_loops(ground: Ground, services: Services) -> list[Loop]:
     every = partial(_every, works.clock)
     return [
         services.images.run(),
+        services.lanes.run(),
         every(1.0, "expire offers", services.transfers.expire),
         every(1.0, "expire places", services.waiting.expire),
         every(5.0, "offer new seats", services.waiting.grow),

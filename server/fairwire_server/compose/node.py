@@ -24,7 +24,7 @@ from fairwire_server.accounts.store import AccountStore
 from fairwire_server.accounts.tokens import TokenFacts, Tokens
 from fairwire_server.bus.bus import Bus
 from fairwire_server.bus.notify import notify_reset
-from fairwire_server.channels.build import Channels, build_channels, drop_receipts
+from fairwire_server.channels.build import Channels, build_channels
 from fairwire_server.channels.post import Post
 from fairwire_server.clock import Clock, SystemClock
 from fairwire_server.compose.background import due_loops, node_loops
@@ -51,6 +51,8 @@ __all__ = ["Node", "open_node"]
 
 PAGE_MAX: Final = 100
 ERRANDS_S: Final = 3.0
+LANES_S: Final = 10.0
+"""Longest wait for notices that are just being handed over; what takes longer is left to its lease (N4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +176,7 @@ async def open_node(
     ground = build_ground(settings, works, metrics, tokens, present)
     channels = build_channels(settings, works, secret)
     post = Post(channels.by_kind, ground.errands.defer, clock)
-    services = build_services(ground, post)
+    services = build_services(ground, post, channels.all)
     registry = bind(Registry(), services)
     factor = settings.rate_factor
     lag = LoopLag(clock, metrics)
@@ -205,7 +207,7 @@ async def open_node(
         registry=registry,
         dispatch=dispatch,
         channels=channels,
-        take_in=drop_receipts,
+        take_in=services.taking_in.take_in,
         bus=bus,
         reconciler=reconciler,
     )
@@ -238,11 +240,14 @@ async def _running(node: Node, *, worker: bool) -> AsyncIterator[None]:
                 *([services.indexer.run()] if worker and settings.search_index else []),
                 *([] if worker else node_loops(settings, ground, services)),
                 *(due_loops(ground, services) if due else []),
+                *([services.hints.listen()] if worker else []),
+                *([services.hints.tell()] if not due else []),
             ]
             tasks.extend(group.create_task(loop) for loop in loops)
             await asyncio.sleep(0)
             yield
         finally:
+            await services.lanes.drain(LANES_S)
             for task in reversed(tasks):
                 task.cancel()
             await services.image_worker.close()

@@ -1,21 +1,89 @@
-"""Notices, put together: planning inside the bookings' transactions, and what drains them."""
+"""Notices, put together: planning inside the bookings' transactions, and the lanes that drain them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from email.utils import parseaddr
+from typing import Any
+from uuid import uuid4
 
+from fairwire_server.accounts.tokens import Tokens
 from fairwire_server.database.present import Present
+from fairwire_server.database.work import Works
+from fairwire_server.jobs.hints import Hints
+from fairwire_server.jobs.lanes import Lanes
+from fairwire_server.meetings.calendar import Calendars, Party
+from fairwire_server.meetings.links import Links
 from fairwire_server.meetings.notice_store import MeetingNoticeStore
 from fairwire_server.meetings.noticing import Noticing
+from fairwire_server.meetings.own_links import OwnLinks
+from fairwire_server.meetings.rooms_store import RoomStore
+from fairwire_server.meetings.subject import BookingSubject, WaitingSubject
 from fairwire_server.meetings.telling import Telling
+from fairwire_server.notices.claiming import Claims
+from fairwire_server.notices.fall_over import FallOver
+from fairwire_server.notices.outcomes import Outcomes
+from fairwire_server.notices.parcels import Channel
 from fairwire_server.notices.planning import Planning
+from fairwire_server.notices.receipts import TakingIn
+from fairwire_server.notices.records import Subject
+from fairwire_server.notices.rendering import Rendering
+from fairwire_server.notices.rules import Budget
 from fairwire_server.notices.store import NoticeStore
+from fairwire_server.notices.unsubscribe import Unsubscribing
+from fairwire_server.settings import Settings
+from fairwire_server.streams.service import Streams
 
-__all__ = ["build_noticing"]
+__all__ = ["build_notices"]
 
 
-def build_noticing(telling: Telling, hint: Callable[[], None], present: Present) -> Noticing:
-    """What is planned because of bookings, registered with their telling."""
-    noticing = Noticing(Planning(NoticeStore(), hint, present), MeetingNoticeStore())
+def build_notices(
+    settings: Settings,
+    works: Works,
+    present: Present,
+    tokens: Tokens,
+    streams: Streams,
+    telling: Telling,
+    channels: Sequence[Channel],
+) -> dict[str, Any]:
+    """Planning, registered with the bookings' telling; the lanes of this process, and what feeds them."""
+    url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    store, hints = NoticeStore(), Hints(works.database, works.clock, tells=settings.background == "worker")
+    planning = Planning(store, hints, present)
+    noticing = Noticing(planning, MeetingNoticeStore())
     telling.notify = noticing.notify
-    return noticing
+    fall_over = FallOver(store, planning, hints)
+    unsubscribing = Unsubscribing(works, store, tokens.key, url)
+    claims = Claims(
+        works,
+        store,
+        streams,
+        fall_over,
+        _subjects(settings, Links(tokens.key, url)),
+        present,
+        worker=uuid4(),
+        budget=Budget(total=settings.sms_daily_max),
+    )
+    outcomes = Outcomes(works, store, fall_over, present)
+    lanes = Lanes(claims, outcomes, Rendering(unsubscribing.address), channels, works.clock)
+    hints.heard = lanes.hint
+    return {
+        "noticing": noticing,
+        "hints": hints,
+        "lanes": lanes,
+        "taking_in": TakingIn(works, store, fall_over, present),
+        "unsubscribing": unsubscribing,
+    }
+
+
+def _subjects(settings: Settings, links: Links) -> dict[str, Subject]:
+    """Who re-checks what a notice is about (N2)."""
+    store = MeetingNoticeStore()
+    name, address = parseaddr(settings.smtp_from)
+    calendars = Calendars(Party(name or "Fairwire", address or "noreply@localhost"))
+    return {
+        "booking": BookingSubject(store, OwnLinks(RoomStore(), links), calendars),
+        "proposal": WaitingSubject(store, "notice_proposals"),
+        "place": WaitingSubject(store, "notice_places"),
+        "guest": WaitingSubject(store, "notice_guests"),
+    }

@@ -56,7 +56,7 @@ from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.chat.transfers import Transfers
 from fairwire_server.compose.meetings import build_meetings
-from fairwire_server.compose.noticing import build_noticing
+from fairwire_server.compose.noticing import build_notices
 from fairwire_server.contacts.service import ContactLimits, Contacts
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.database.present import Present
@@ -71,6 +71,8 @@ from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.relay import Relay
 from fairwire_server.hub.sync import Sync
 from fairwire_server.jobs.errands import Errands
+from fairwire_server.jobs.hints import Hints
+from fairwire_server.jobs.lanes import Lanes
 from fairwire_server.meetings.audience import BookingAudience
 from fairwire_server.meetings.bookings import Bookings
 from fairwire_server.meetings.listing import BookingViews
@@ -81,6 +83,9 @@ from fairwire_server.meetings.slots import Slots
 from fairwire_server.meetings.snapshot import meeting_parts
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.meetings.waiting import Waiting
+from fairwire_server.notices.parcels import Channel
+from fairwire_server.notices.receipts import TakingIn
+from fairwire_server.notices.unsubscribe import Unsubscribing
 from fairwire_server.observe import Metrics
 from fairwire_server.settings import Settings
 from fairwire_server.streams.arrivals import Arrivals
@@ -166,6 +171,10 @@ class Services:
     presences: Presences
     ephemera: Ephemera
     noticing: Noticing
+    hints: Hints
+    lanes: Lanes
+    taking_in: TakingIn
+    unsubscribing: Unsubscribing
 
 
 def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tokens, present: Present) -> Ground:
@@ -219,7 +228,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
     )
 
 
-def build_services(ground: Ground, post: Post) -> Services:
+def build_services(ground: Ground, post: Post, channels: Sequence[Channel] = ()) -> Services:
     """Everything that handles operations."""
     chat = _chat(ground)
     meetings = build_meetings(ground, chat["transfers"], _posting(ground), chat["keyword_lists"])
@@ -230,7 +239,15 @@ def build_services(ground: Ground, post: Post) -> Services:
         contacts=ground.contacts,
         presences=ground.presences,
         ephemera=Ephemera(ground.hub, ground.relay.show, chat["reading"].see, ground.works.clock),
-        noticing=build_noticing(meetings["telling"], lambda: None, ground.present),
+        **build_notices(
+            ground.settings,
+            ground.works,
+            ground.present,
+            ground.tokens,
+            ground.streams,
+            meetings["telling"],
+            channels,
+        ),
     )
 
 

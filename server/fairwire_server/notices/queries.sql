@@ -38,3 +38,165 @@ WHERE n.subject_id = w.subject_id AND n.state = 'planned'
 -- Until when something of these subjects may still leave that is being handed to a provider: whoever takes it back waits for the
 -- outcome or for that instant (N4).
 SELECT max(lease_until) FROM notice WHERE subject_id = ANY ($1::uuid[]) AND state = 'claimed';
+
+-- name: keep_provider
+-- A provider as this process knows it; its rate is the operator's to change by its settings.
+INSERT INTO provider (name, channel, rate, free_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO UPDATE SET channel = excluded.channel, rate = excluded.rate
+WHERE (provider.channel, provider.rate) IS DISTINCT FROM (excluded.channel, excluded.rate);
+
+-- name: earliest
+-- When the next one of each channel and priority falls due, so that a worker sleeps until then and not shorter (N5).
+SELECT c.channel, p.priority, n.due_at
+FROM unnest(ARRAY['in_app', 'email', 'sms']) AS c (channel)
+CROSS JOIN generate_series(0, 2) AS p (priority)
+CROSS JOIN LATERAL (
+    SELECT due_at FROM notice WHERE state = 'planned' AND channel = c.channel AND priority = p.priority ORDER BY due_at LIMIT 1
+) n;
+
+-- name: lock_provider
+-- What it takes now, held until the claim is committed, so that workers share its rate (N5). Other providers' rows stay free.
+SELECT rate, free_at, paused_until FROM provider WHERE name = $1 FOR UPDATE;
+
+-- name: due
+-- Due notices of one channel and priority, which other workers then pass by (N5). Useless ones are ended elsewhere.
+SELECT id, fair_id, subject, subject_id, kind, recipient_id, side, channel, time_revision, assignment, due_at, useless_at, attempts,
+       maybe_duplicate
+FROM notice
+WHERE state = 'planned' AND channel = $1 AND priority = $2 AND due_at <= $3 AND useless_at > $3
+ORDER BY due_at
+LIMIT $4
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: recipients
+-- Those who are told, as they are in this transaction: language, zone, verified addresses, quiet hours (A8, N8, N9).
+SELECT a.id, a.name, a.state = 'active' AS active, a.language, coalesce(a.time_zone, f.time_zone) AS zone, f.time_zone AS fair_zone,
+       f.name_zh, f.name_en,
+       CASE WHEN a.email_verified_at IS NOT NULL THEN a.email END AS email_address,
+       CASE WHEN a.mobile_verified_at IS NOT NULL THEN a.mobile END AS mobile_number,
+       p.quiet_from, p.quiet_to, p.channels, coalesce(p.reminders_by_mail, true) AS reminders_by_mail, e.domicile, b.country,
+       a.email_verified_at IS NOT NULL AND a.email IS NOT NULL AS email,
+       a.mobile_verified_at IS NOT NULL AND a.mobile IS NOT NULL AS mobile, a.mobile LIKE '+86%' AS domestic_number
+FROM account a
+JOIN fair f ON f.id = a.fair_id
+LEFT JOIN exhibitor e ON e.id = a.exhibitor_id
+LEFT JOIN buyer b ON b.account_id = a.id
+LEFT JOIN notice_preference p ON p.account_id = a.id
+WHERE a.id = ANY ($1::uuid[]);
+
+-- name: budgets
+-- What these numbers have been sent on that day, locked in their order; a number that was sent nothing gets its row (N7).
+INSERT INTO sms_budget AS s (number, day) SELECT number, $2 FROM unnest($1::text[]) AS n (number) ORDER BY number
+ON CONFLICT (number, day) DO UPDATE SET soon = s.soon
+RETURNING number, soon, assigned, day_ahead;
+
+-- name: spend
+-- What these numbers have been sent then.
+UPDATE sms_budget s SET soon = n.soon, assigned = n.assigned, day_ahead = n.day_ahead
+FROM unnest($1::text[], $2::int[], $3::int[], $4::int[]) AS n (number, soon, assigned, day_ahead)
+WHERE s.number = n.number AND s.day = $5;
+
+-- name: hold
+-- N4: the attempt is there before the provider is called.
+WITH held AS (
+    UPDATE notice SET state = 'claimed', attempts = attempts + 1, lease_until = $2, reason = NULL
+    WHERE id = ANY ($1::uuid[]) RETURNING id, attempts
+)
+INSERT INTO notice_attempt (notice_id, number, provider, worker, at) SELECT id, attempts, $3, $4, $5 FROM held;
+
+-- name: told
+-- What is in the app once this transaction is committed.
+WITH held AS (
+    UPDATE notice SET state = 'sent', attempts = attempts + 1, reason = NULL, ended_at = $2 WHERE id = ANY ($1::uuid[]) RETURNING id, attempts
+)
+INSERT INTO notice_attempt (notice_id, number, provider, worker, at, ended_at, outcome)
+SELECT id, attempts, 'in_app', $3, $2, $2, 'sent' FROM held;
+
+-- name: settle
+-- Due ones that are not sent now: skipped with a reason, or put off for quiet hours (N2, N7, N9, A8).
+UPDATE notice n SET state = s.state, reason = s.reason, due_at = coalesce(s.due_at, n.due_at), wanted_at = coalesce(s.due_at, n.wanted_at),
+       ended_at = CASE s.state WHEN 'planned' THEN NULL ELSE $5::timestamptz END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS s (id, state, reason, due_at)
+WHERE n.id = s.id;
+
+-- name: take_rate
+-- What was claimed counts from now on; a provider that nobody used saves nothing up.
+UPDATE provider SET free_at = greatest(free_at, $2) + make_interval(secs => $3::int / rate) WHERE name = $1;
+
+-- name: finish
+-- Outcomes of attempts. One that comes late, when its attempt was given up or another one is under way, changes nothing (N4).
+WITH o AS (
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::timestamptz[], $9::bool[])
+        AS o (id, number, outcome, reason, reference, segments, state, due_at, maybe_duplicate)
+), attempt AS (
+    UPDATE notice_attempt a SET ended_at = $10, outcome = o.outcome, reason = o.reason, reference = o.reference, segments = o.segments
+    FROM o WHERE a.notice_id = o.id AND a.number = o.number AND a.outcome IS NULL
+)
+UPDATE notice n SET state = o.state, reason = o.reason, due_at = coalesce(o.due_at, n.due_at), lease_until = NULL,
+       maybe_duplicate = n.maybe_duplicate OR o.maybe_duplicate,
+       ended_at = CASE o.state WHEN 'planned' THEN NULL ELSE $10 END
+FROM o WHERE n.id = o.id AND n.attempts = o.number AND n.state = 'claimed'
+RETURNING n.id;
+
+-- name: pause_provider
+-- N6: it has said that it has had too much; nobody sends to it before that.
+UPDATE provider SET paused_until = greatest(paused_until, $2), last_error = $3, last_error_at = $4 WHERE name = $1;
+
+-- name: note_error
+-- For the organiser's view.
+UPDATE provider SET last_error = $2, last_error_at = $3 WHERE name = $1;
+
+-- name: lost
+-- Claims whose worker has said nothing long after their lease: it is dead (N4).
+SELECT id, fair_id, subject, subject_id, kind, recipient_id, side, channel, time_revision, assignment, due_at, useless_at, attempts,
+       maybe_duplicate
+FROM notice WHERE state = 'claimed' AND lease_until <= $1
+ORDER BY lease_until LIMIT $2
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: end_useless
+-- Nothing is sent after its use is over: what nobody came to send is skipped and says so (N3).
+WITH useless AS (
+    SELECT id FROM notice WHERE state = 'planned' AND channel = ANY (ARRAY['in_app', 'email', 'sms']) AND priority = ANY (ARRAY[0, 1, 2])
+      AND due_at <= $1 AND useless_at <= $1
+    LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE notice n
+SET state = CASE WHEN n.maybe_duplicate THEN 'unknown' WHEN n.attempts > 0 THEN 'failed' ELSE 'skipped' END,
+    reason = CASE WHEN n.attempts > 0 THEN coalesce(n.reason, 'too_late') ELSE 'too_late' END, ended_at = $1
+FROM useless WHERE n.id = useless.id
+RETURNING n.id;
+
+-- name: mains
+-- The main account of each one's exhibitor, which is shown who could not be told (A8).
+SELECT a.id, m.id AS main FROM account a JOIN account m ON m.exhibitor_id = a.exhibitor_id AND m.kind = 'main'
+WHERE a.id = ANY ($1::uuid[]);
+
+-- name: unsubscribe
+-- No more reminders by mail but those that N9 says nobody can remove (RFC 8058).
+INSERT INTO notice_preference (account_id, reminders_by_mail) SELECT id, false FROM account WHERE id = $1
+ON CONFLICT (account_id) DO UPDATE SET reminders_by_mail = false
+RETURNING true;
+
+-- name: take_in
+-- N6: what became of parcels, by the provider's reference or by the notice; a later word about the same attempt replaces the earlier one.
+WITH r AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[])
+        AS r (provider, reference, notice_id, outcome, reason, at)
+), attempt AS (
+    SELECT DISTINCT ON (a.notice_id, a.number) a.notice_id, a.number, r.outcome, r.reason, r.at
+    FROM r JOIN notice_attempt a ON (r.notice_id IS NOT NULL AND a.notice_id = r.notice_id AND a.outcome = 'sent')
+                                 OR (r.notice_id IS NULL AND a.provider = r.provider AND a.reference = r.reference)
+    ORDER BY a.notice_id, a.number, r.at DESC
+)
+UPDATE notice_attempt a SET delivery = x.outcome, delivered_at = x.at, reason = CASE x.outcome WHEN 'delivered' THEN a.reason ELSE x.reason END
+FROM attempt x WHERE a.notice_id = x.notice_id AND a.number = x.number
+RETURNING a.notice_id AS id, x.outcome, x.reason;
+
+-- name: undelivered
+-- Notices that had been taken for sent and were not delivered: failed after all, with the reason; those still useful fall over (N6).
+UPDATE notice n SET state = 'failed', reason = u.reason, ended_at = $3
+FROM unnest($1::uuid[], $2::text[]) AS u (id, reason)
+WHERE n.id = u.id AND n.state = 'sent'
+RETURNING n.id, n.fair_id, n.subject, n.subject_id, n.kind, n.recipient_id, n.side, n.channel, n.time_revision, n.assignment, n.due_at,
+          n.useless_at, n.attempts, n.maybe_duplicate;

@@ -69,7 +69,7 @@ class Claimed:
 
     id: UUID
     fair: UUID
-    subject: str
+    subject: SubjectKind
     subject_id: UUID
     kind: NoticeKind
     recipient: UUID

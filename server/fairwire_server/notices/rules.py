@@ -144,7 +144,7 @@ class Budget:
     total: int = 10
     day_ahead: int = 3
     both: int = 6
-    """T−24 and assignments together; the rest is T−15's."""
+    """T−24 and assignments together; what is above is T−15's."""
 
 
 def may_spend(kind: NoticeKind, spent: Mapping[Spend, int], budget: Budget) -> bool:
