@@ -69,20 +69,22 @@ class Planning:
         """End what was planned and is not wanted any more. Raises `busy` when something of it does not stop being handed over."""
         if not withdrawals:
             return
-        rows = [(one.subject_id, one.reason, one.time_revision, one.assignment) for one in withdrawals]
-        await self._store.columns(work.connection, "withdraw", rows, work.now)
-        await self._outcomes(work, [one.subject_id for one in withdrawals])
-
-    async def _outcomes(self, work: Work, subjects: list[UUID]) -> None:
-        """N4: what is claimed leaves within its lease; until its outcome is known the change is not acknowledged."""
         loop = asyncio.get_running_loop()
         until = loop.time() + WAIT_S
-        while lease := await self._store.value(work.connection, "under_way", subjects):
-            if lease <= await self._present(work):
-                return  # its worker is dead or frozen, and nothing leaves any more
+        while not await self._taken_back(work, withdrawals):
             if loop.time() >= until:
                 raise Unavailable("busy", "A notice of this is being sent just now.", retry_after_ms=500)
             await asyncio.sleep(LOOK_S)  # real time: what is waited for is another process
+
+    async def _taken_back(self, work: Work, withdrawals: Sequence[Withdrawal]) -> bool:
+        """N4: nothing of it is being claimed, and what was claimed has its outcome, or its lease is over and it cannot leave any more."""
+        rows = [(one.subject_id, one.reason, one.time_revision, one.assignment) for one in withdrawals]
+        await self._store.columns(work.connection, "withdraw", rows, work.now)
+        subjects = [(one.subject_id, one.time_revision, one.assignment) for one in withdrawals]
+        (row,) = await self._store.rows(work.connection, "under_way", subjects)
+        if row["being_claimed"]:
+            return False
+        return row["lease_until"] is None or row["lease_until"] <= await self._present(work)
 
 
 def _row(one: Wanted, channel: ChannelName, now: datetime) -> tuple[Any, ...]:

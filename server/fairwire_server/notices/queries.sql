@@ -28,16 +28,27 @@ SET state = 'planned', reason = NULL, ended_at = NULL, due_at = excluded.due_at,
 WHERE n.state = 'skipped' AND excluded.state = 'planned';
 
 -- name: withdraw
--- N2: what was planned of these subjects under other counters, or at all where the subject asks for nothing any more ($3 is null).
-UPDATE notice n SET state = 'skipped', reason = w.reason, ended_at = $5
-FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) AS w (subject_id, reason, time_revision, assignment)
-WHERE n.subject_id = w.subject_id AND n.state = 'planned'
-  AND (w.time_revision IS NULL OR n.time_revision <> w.time_revision OR (n.side = 'team' AND n.assignment <> w.assignment));
+-- N2: what was planned of these subjects under other counters, or at all where the subject asks for nothing any more (no counters). What a
+-- worker is just claiming is passed by: waiting for it here would keep its row locked, and its outcome could never be written.
+WITH over AS (
+    SELECT n.id, w.reason
+    FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) AS w (subject_id, reason, time_revision, assignment)
+    JOIN notice n ON n.subject_id = w.subject_id
+    WHERE n.state = 'planned'
+      AND (w.time_revision IS NULL OR n.time_revision <> w.time_revision OR (n.side = 'team' AND n.assignment <> w.assignment))
+    FOR NO KEY UPDATE OF n SKIP LOCKED
+)
+UPDATE notice n SET state = 'skipped', reason = over.reason, ended_at = $5 FROM over WHERE n.id = over.id;
 
 -- name: under_way
--- Until when something of these subjects may still leave that is being handed to a provider: whoever takes it back waits for the
--- outcome or for that instant (N4).
-SELECT max(lease_until) FROM notice WHERE subject_id = ANY ($1::uuid[]) AND state = 'claimed';
+-- Whether some of that is just being claimed, and until when something of these subjects may still leave that was claimed: whoever takes
+-- it back waits for the outcome, or for that instant (N4).
+SELECT coalesce(bool_or(n.state = 'planned'), false) AS being_claimed, max(n.lease_until) AS lease_until
+FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (subject_id, time_revision, assignment)
+JOIN notice n ON n.subject_id = w.subject_id
+WHERE n.state = 'claimed'
+   OR (n.state = 'planned'
+       AND (w.time_revision IS NULL OR n.time_revision <> w.time_revision OR (n.side = 'team' AND n.assignment <> w.assignment)));
 
 -- name: keep_provider
 -- A provider as this process knows it; its rate is the operator's to change by its settings.
