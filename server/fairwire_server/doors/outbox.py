@@ -23,6 +23,7 @@ __all__ = ["OutboxPages", "OutboxParcel", "OutboxReader", "calendar_lines", "lin
 
 FRAMED_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 """Mails have their style in them; nothing else of theirs is let in."""
+_STEPS: Final = {"BEGIN:": (0, 1), "END:": (-1, 0)}
 _URL: Final = re.compile(r"https?://[^\s<>\"'，。；）】]+")
 
 
@@ -138,9 +139,10 @@ def calendar_lines(text: str) -> list[tuple[int, str, str]]:
     for line in re.sub(r"\r?\n[ \t]", "", text).splitlines():
         found = re.match(r'((?:[^:"]|"[^"]*")*):(.*)', line)
         name, value = (found[1], found[2]) if found else (line, "")
-        depth -= name.lower() == "end"
-        lines.append((max(0, depth), name, value))
-        depth += name.lower() == "begin"
+        before, after = _STEPS.get(f"{name}:".upper(), (0, 0))
+        depth = max(0, depth + before)
+        lines.append((depth, name, value))
+        depth += after
     return lines
 
 
