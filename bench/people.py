@@ -27,8 +27,10 @@ class Person:
     token: str
 
 
-async def people(dsn: str, code: str, *, buyers: int = 0, exhibitors: int = 0) -> dict[str, list[Person]]:
-    """A new fair with an organiser, `buyers`, and `exhibitors` with a main account each; by kind."""
+async def people(
+    dsn: str, code: str, *, buyers: int = 0, exhibitors: int = 0, colleagues: int = 0
+) -> dict[str, list[Person]]:
+    """A new fair with an organiser, `buyers`, and `exhibitors` with a main account and `colleagues` each; by kind."""
     sql = parse_queries(files("bench").joinpath("people.sql").read_text("utf-8"), "people.sql")
     fair, now = uuid7(), datetime.now(UTC)
     homes: list[UUID | None] = [uuid7() for _ in range(exhibitors)]
@@ -51,6 +53,7 @@ async def people(dsn: str, code: str, *, buyers: int = 0, exhibitors: int = 0) -
             "organiser": await add("organiser", [None]),
             "buyer": await add("buyer", [None] * buyers),
             "main": await add("main", homes),
+            "business": await add("business", homes * colleagues),
         }
         # Not the empty ones: a table that was seen empty is planned as if it stayed so.
         await connection.execute("ANALYZE account, session, account_stream, buyer, exhibitor, fair")

@@ -85,6 +85,7 @@ def test_there_are_references_for_writing_and_for_inserting() -> None:
         "bare_idle",
         "bare_commit",
         "bare_batched",
+        "bare_booking",
     }
 
 

@@ -54,10 +54,9 @@ class Pairing:
         rows = await self._store.fetch(work.connection, "conversations_of_pairs", buyers, exhibitors)
         return {(row["buyer_id"], row["exhibitor_id"]): Paired(row["id"], row["blocked"]) for row in rows}
 
-    async def create(
-        self, work: Work, wants: Sequence[Want], team: Mapping[UUID, Mapping[UUID, TeamFact]]
-    ) -> dict[Pair, Paired]:
-        """Conversations for pairs that had none when `find` looked, each routed to its holder (C6)."""
+    async def create(self, work: Work, wants: Sequence[Want]) -> dict[Pair, Paired]:
+        """Conversations for pairs that had none, each routed to its holder (C6)."""
+        team = await self._store.teams(work.connection, {want.exhibitor for want in wants})
         holders = await self._holders(work, wants, team)
         await self._keep(work, holders, team)
         await self._store.run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -82,10 +82,15 @@ class ChatStore:
 
     async def team(self, connection: Connection, exhibitor: UUID) -> dict[UUID, TeamFact]:
         """An exhibitor's accounts by id."""
-        rows = await connection.fetch(self._sql["team"], [exhibitor])
-        return {
-            row["id"]: TeamFact(row["id"], row["exhibitor_id"], row["kind"], row["state"], row["name"]) for row in rows
-        }
+        return (await self.teams(connection, [exhibitor]))[exhibitor]
+
+    async def teams(self, connection: Connection, exhibitors: Collection[UUID]) -> dict[UUID, dict[UUID, TeamFact]]:
+        """The accounts of exhibitors by id."""
+        found: dict[UUID, dict[UUID, TeamFact]] = {exhibitor: {} for exhibitor in exhibitors}
+        for row in await connection.fetch(self._sql["team"], list(exhibitors)):
+            fact = TeamFact(row["id"], row["exhibitor_id"], row["kind"], row["state"], row["name"])
+            found[fact.exhibitor][fact.id] = fact
+        return found
 
     async def insert_messages(self, connection: Connection, posts: Sequence[Post], now: datetime) -> None:
         """Write numbered messages. Raises `ConstraintViolated("message_cid_unique")` for a cid used elsewhere."""

@@ -46,7 +46,6 @@ def build_meetings(
         slots,
         requests,
         places,
-        g.chat_store,
         g.streams,
         pairing,
         making,
@@ -58,7 +57,7 @@ def build_meetings(
     return {
         "telling": telling,
         "slots": Slots(g.works, g.commands, slots, places, g.streams, batch_max=g.settings.slot_batch_max),
-        "requesting": Requesting(g.works, g.chat_store, slots, requests, places, pairing, making, keywords),
+        "requesting": Requesting(g.works, slots, requests, places, making, keywords),
         "waiting": waiting,
         "bookings": Bookings(g.commands, bookings, telling),
         "proposals": Proposals(

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from fairwire_server.chat.pairing import Pair, Paired, Pairing, Want
-from fairwire_server.chat.records import TeamFact
 from fairwire_server.database.work import Work
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.meetings.request_store import NewBooking, RequestStore
@@ -33,7 +32,6 @@ class Making:
         work: Work,
         granted: Sequence[NewBooking],
         paired: Mapping[Pair, Paired],
-        team: Mapping[UUID, Mapping[UUID, TeamFact]],
         more: Sequence[Draft] = (),
     ) -> dict[UUID, UUID]:
         """Write and tell bookings, and `more` events; answers their conversations. `paired`: those that are there already.
@@ -46,7 +44,7 @@ class Making:
             if (new.buyer.account, new.slot.exhibitor) not in paired
         }
         if wants:
-            paired = {**paired, **await self._pairing.create(work, list(wants.values()), team)}
+            paired = {**paired, **await self._pairing.create(work, list(wants.values()))}
         made = [(new, paired[new.buyer.account, new.slot.exhibitor].conversation) for new in granted]
         await self._store.insert(work.connection, made, work.now)
         await self._telling.tell(work, [_change(new, conversation) for new, conversation in made], more)

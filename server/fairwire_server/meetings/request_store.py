@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from fairwire_protocol.models import Card
-from fairwire_server.accounts.rules import Caller
+import msgspec
+
+from fairwire_protocol.models import AccountKind, Card
+from fairwire_server.accounts.rules import DEFAULT, Caller, Table
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
-from fairwire_server.meetings.request_rules import Calendar
+from fairwire_server.meetings.request_rules import Calendar, Stand
+from fairwire_server.meetings.slot_rules import Seats, capacity_of
 from fairwire_server.meetings.slot_store import SlotFact
 
-__all__ = ["EarlierBooking", "ExhibitFact", "NewBooking", "RequestStore"]
+__all__ = ["ExhibitFact", "ItemFact", "NewBooking", "RequestStore"]
 
 
-class EarlierBooking(NamedTuple):
-    """What a cid has made already (W7)."""
+@dataclass(frozen=True, slots=True)
+class ItemFact:
+    """What one request is decided on. Without a session of that buyer `state` is None."""
 
-    booking: UUID
-    conversation: UUID
+    kind: AccountKind
+    state: str | None
+    name: str
+    revoked: bool
+    silenced: bool
+    complete: bool
+    earlier: UUID | None
+    """The booking that its cid has made already (W7), with the next three."""
     fingerprint: bytes
-    at: datetime
+    earlier_conversation: UUID
+    requested_at: datetime
+    cid_taken: bool
+    """Another command bears this cid."""
+    busy: bool
+    """The buyer has a meeting that overlaps (M4)."""
+    conversation: UUID | None
+    blocked: bool
+    offered: bool | None
+    """Whether a seat is held for it; None: it does not stand in line (M13)."""
 
 
 class ExhibitFact(NamedTuple):
@@ -59,18 +78,33 @@ class RequestStore:
         """Lock buyers' accounts by ascending id."""
         await connection.execute(self._sql["lock_buyers"], sorted(set(buyers)))
 
-    async def earlier(
-        self, connection: Connection, keys: Collection[tuple[UUID, UUID]]
-    ) -> dict[tuple[UUID, UUID], EarlierBooking]:
-        """Bookings by (buyer, cid)."""
-        buyers, cids = [buyer for buyer, _ in keys], [cid for _, cid in keys]
-        rows = await connection.fetch(self._sql["earlier_bookings"], buyers, cids)
-        return {
-            (row["buyer_id"], row["cid"]): EarlierBooking(
-                row["id"], row["conversation_id"], row["fingerprint"], row["requested_at"]
+    async def items(
+        self, connection: Connection, keys: Sequence[tuple[UUID, UUID, UUID, UUID]], now: datetime
+    ) -> list[ItemFact]:
+        """What requests are decided on, in their order; each by session, buyer, cid and slot. Exact while all of it is locked."""
+        sessions, buyers, cids, slots = zip(*keys, strict=True)
+        rows = await connection.fetch(self._sql["items"], sessions, buyers, cids, slots, now)
+        return [ItemFact(*row) for row in rows]
+
+    async def stands(
+        self, connection: Connection, slots: Mapping[UUID, SlotFact], tables: Mapping[UUID, Table], now: datetime
+    ) -> dict[UUID, Stand]:
+        """Slots to decide on; `tables`: what the fairs of the exhibitors say of their accounts (A7)."""
+        found = {}
+        for row in await connection.fetch(self._sql["stands"], list(slots), now):
+            slot, active = slots[row["id"]], msgspec.json.decode(row["active"] or b"{}", type=dict[str, int])
+            table = tables.get(slot.exhibitor, DEFAULT)
+            found[slot.id] = Stand(
+                capacity_of(active, table, receivers_only=slot.receivers_only),
+                Seats(
+                    pending=row["pending"],
+                    assigned=row["assigned"],
+                    proposed=row["proposed"],
+                    offered=row["offered"],
+                    waiting=row["waiting"],
+                ),
             )
-            for row in rows
-        }
+        return found
 
     async def calendar(self, connection: Connection, buyers: Collection[UUID], slots: Collection[SlotFact]) -> Calendar:
         """The buyers' live meetings around these slots; exact while the buyers are locked."""
@@ -80,13 +114,6 @@ class RequestStore:
             for row in await connection.fetch(self._sql["busy_buyers"], list(buyers), first, last):
                 calendar.add(row["buyer_id"], row["starts_at"], row["ends_at"])
         return calendar
-
-    async def places(
-        self, connection: Connection, slots: Collection[UUID], buyers: Collection[UUID], now: datetime
-    ) -> list[tuple[UUID, UUID, bool]]:
-        """(slot, buyer, whether a seat is held for it) of open places."""
-        rows = await connection.fetch(self._sql["places_of_buyers"], list(slots), list(buyers), now)
-        return [(row["slot_id"], row["buyer_id"], row["offered"]) for row in rows]
 
     async def exhibits(self, connection: Connection, exhibits: Collection[UUID]) -> dict[UUID, ExhibitFact]:
         """Listed exhibits by id."""

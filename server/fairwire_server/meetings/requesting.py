@@ -20,21 +20,18 @@ from uuid_utils.compat import uuid7
 from fairwire_protocol.errors import FairwireError, Refused, Unavailable
 from fairwire_protocol.operations import slots as operations
 from fairwire_server.accounts.commands import fingerprint
-from fairwire_server.accounts.rules import DEFAULT, Caller
+from fairwire_server.accounts.rules import Caller
 from fairwire_server.chat.flights import Flight, Flights
 from fairwire_server.chat.keywords import KeywordList
-from fairwire_server.chat.pairing import Pair, Paired, Pairing
-from fairwire_server.chat.records import SendFacts
+from fairwire_server.chat.pairing import Pair, Paired
 from fairwire_server.chat.rules import check_may_open
-from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
 from fairwire_server.database.errors import ConstraintViolated, OutcomeUnknown
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.making import Making
 from fairwire_server.meetings.request_rules import Calendar, Stand, check_bookable, topic_of
-from fairwire_server.meetings.request_store import EarlierBooking, ExhibitFact, NewBooking, RequestStore
-from fairwire_server.meetings.slot_rules import capacity_of
+from fairwire_server.meetings.request_store import ExhibitFact, ItemFact, NewBooking, RequestStore
 from fairwire_server.meetings.slot_store import SlotFact, SlotStore
 from fairwire_server.meetings.waiting_store import WaitingStore
 
@@ -77,20 +74,16 @@ class Requesting:
     def __init__(
         self,
         works: Works,
-        chats: ChatStore,
         slots: SlotStore,
         store: RequestStore,
         places: WaitingStore,
-        pairing: Pairing,
         making: Making,
         keywords: Callable[[UUID], KeywordList],
     ) -> None:
         self._works = works
-        self._chats = chats
         self._slots = slots
         self._store = store
         self._places = places
-        self._pairing = pairing
         self._making = making
         self._keywords = keywords
         self._flights = Flights(self._settle, _slot_of)
@@ -153,7 +146,7 @@ class Requesting:
             if decided.granted:
                 closed = await self._places.close_of_buyers(work, decided.seated) if decided.seated else []
                 conversations = await self._making.make(
-                    work, [new for _, new in decided.granted], ground.paired, ground.facts.team, closed
+                    work, [new for _, new in decided.granted], ground.paired, closed
                 )
                 decided.made(conversations)
             self._flights.decided(flight)
@@ -162,38 +155,27 @@ class Requesting:
         """Slots first, then buyers: from here on nobody else takes a seat or an hour of theirs (M4)."""
         connection, now = work.connection, work.now
         slots = await self._slots.lock(connection, {item.slot for item in batch})
-        buyers = list({item.caller.account for item in batch})
-        await self._store.lock_buyers(connection, buyers)
-        keys = list({item.key for item in batch})
-        exhibitors = list({slot.exhibitor for slot in slots.values()})
-        sessions = list({item.caller.session for item in batch})
-        facts = await self._chats.send_facts(connection, sessions, exhibitors, keys, [], now)
-        seats = await self._slots.seats(connection, slots, now)
+        await self._store.lock_buyers(connection, {item.caller.account for item in batch})
+        keys = [(item.caller.session, item.caller.account, item.cid, item.slot) for item in batch]
+        facts = await self._store.items(connection, keys, now)
         tables = {
             slot.exhibitor: item.caller.table
             for item in batch
             if (slot := slots.get(item.slot)) and slot.fair == item.caller.fair
         }
-        active = {exhibitor: _active(facts, exhibitor) for exhibitor in exhibitors}
-        stands = {
-            slot.id: Stand(
-                capacity_of(
-                    active[slot.exhibitor], tables.get(slot.exhibitor, DEFAULT), receivers_only=slot.receivers_only
-                ),
-                seats[slot.id],
-            )
-            for slot in slots.values()
-        }
-        for slot_id, buyer, offered in await self._store.places(connection, slots, buyers, now):
-            (stands[slot_id].offered_to if offered else stands[slot_id].waits).add(buyer)
-        pairs = {(item.caller.account, slots[item.slot].exhibitor) for item in batch if item.slot in slots}
+        stands = await self._store.stands(connection, slots, tables, now)
+        paired: dict[Pair, Paired] = {}
+        for item, fact in zip(batch, facts, strict=True):
+            if fact.offered is not None and item.slot in stands:
+                (stands[item.slot].offered_to if fact.offered else stands[item.slot].waits).add(item.caller.account)
+            if fact.conversation is not None:
+                pair = (item.caller.account, slots[item.slot].exhibitor)
+                paired[pair] = Paired(fact.conversation, fact.blocked)
         return _Ground(
             slots=slots,
             stands=stands,
-            facts=facts,
-            earlier=await self._store.earlier(connection, keys),
-            calendar=await self._store.calendar(connection, buyers, slots.values()),
-            paired=await self._pairing.find(work, list(pairs)),
+            facts=dict(zip(batch, facts, strict=True)),
+            paired=paired,
             exhibits=await self._store.exhibits(connection, {item.exhibit for item in batch if item.exhibit}),
         )
 
@@ -204,9 +186,7 @@ class _Ground:
 
     slots: Mapping[UUID, SlotFact]
     stands: Mapping[UUID, Stand]
-    facts: SendFacts
-    earlier: Mapping[tuple[UUID, UUID], EarlierBooking]
-    calendar: Calendar
+    facts: Mapping[_Item, ItemFact]
     paired: Mapping[Pair, Paired]
     exhibits: Mapping[UUID, ExhibitFact]
 
@@ -220,6 +200,7 @@ class _Decisions:
         """(slot, buyer) of those granted who stood in the slot's line."""
         self._now = work.now
         self._ground = ground
+        self._taken = Calendar()  # by this batch; what was there before is in the facts
         self._results: list[tuple[_Item, operations.Requested | FairwireError]] = []
         self._own: dict[tuple[UUID, UUID], _Item] = {}
         self._twins: dict[tuple[UUID, UUID], list[_Item]] = defaultdict(list)
@@ -237,19 +218,20 @@ class _Decisions:
                 raise Refused("cid_reused")
             self._twins[item.key].append(item)
             return
-        caller = self._as_now(item)
-        if self._is_repeated(item):
+        fact = self._ground.facts[item]
+        caller = _as_now(item.caller, fact)
+        if self._is_repeated(item, fact):
             return
         slot, exhibit = self._wanted(item, caller)
         stand = self._ground.stands[slot.id]
-        if self._ground.calendar.is_busy(caller.account, slot.starts_at, slot.ends_at):
+        if fact.busy or self._taken.is_busy(caller.account, slot.starts_at, slot.ends_at):
             raise Refused("buyer_busy")
         if not stand.has_seat_for(caller.account):
             raise Refused("slot_full")
         if caller.account in stand.offered_to or caller.account in stand.waits:
             self.seated.append((slot.id, caller.account))
         stand.take(caller.account)
-        self._ground.calendar.add(caller.account, slot.starts_at, slot.ends_at)
+        self._taken.add(caller.account, slot.starts_at, slot.ends_at)
         self._own[item.key] = item
         new = NewBooking(
             id=uuid7(),
@@ -263,29 +245,19 @@ class _Decisions:
         )
         self.granted.append((item, new))
 
-    def _as_now(self, item: _Item) -> Caller:
-        """A6: the buyer as it is now."""
-        fact = self._ground.facts.senders.get(item.caller.session)
-        if fact is None or fact.revoked:
-            raise Refused("unauthenticated")
-        if fact.state != "active":
-            raise Refused("suspended")
-        return item.caller.as_now(fact.kind, fact.name, complete=fact.complete, silenced=fact.silenced)
-
-    def _is_repeated(self, item: _Item) -> bool:
+    def _is_repeated(self, item: _Item, fact: ItemFact) -> bool:
         """W7: the same cid and content answers as the first time; other content, or another command, is an error."""
-        earlier = self._ground.earlier.get(item.key)
-        if earlier is None:
-            if item.key in self._ground.facts.earlier:
+        if fact.earlier is None:
+            if fact.cid_taken:
                 raise Refused("cid_reused")
             return False
-        if earlier.fingerprint != item.fingerprint:
+        if fact.fingerprint != item.fingerprint:
             raise Refused("cid_reused")
         item.context.duplicate()
-        reply = operations.Requested(
-            booking=earlier.booking, conversation=earlier.conversation, ts=milliseconds(earlier.at)
+        at = milliseconds(fact.requested_at)
+        self._results.append(
+            (item, operations.Requested(booking=fact.earlier, conversation=fact.earlier_conversation, ts=at))
         )
-        self._results.append((item, reply))
         return True
 
     def _wanted(self, item: _Item, caller: Caller) -> tuple[SlotFact, ExhibitFact | None]:
@@ -325,13 +297,13 @@ class _Decisions:
                 _succeed(twin, result)
 
 
-def _active(facts: SendFacts, exhibitor: UUID) -> dict[str, int]:
-    """Active accounts by kind (M2)."""
-    count: dict[str, int] = defaultdict(int)
-    for account in facts.team[exhibitor].values():
-        if account.state == "active":
-            count[account.kind] += 1
-    return count
+def _as_now(caller: Caller, fact: ItemFact) -> Caller:
+    """A6: the buyer as it is now."""
+    if fact.state is None or (fact.revoked and fact.state == "active"):
+        raise Refused("unauthenticated")
+    if fact.state != "active":
+        raise Refused("suspended")
+    return caller.as_now(fact.kind, fact.name, complete=fact.complete, silenced=fact.silenced)
 
 
 def _slot_of(item: _Item) -> UUID:

@@ -23,7 +23,6 @@ from fairwire_server.accounts.rules import Caller
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.pairing import Paired, Pairing
 from fairwire_server.chat.rules import check_may_open
-from fairwire_server.chat.store import ChatStore
 from fairwire_server.context import Context
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.making import Making
@@ -50,7 +49,6 @@ class Waiting:
         slots: SlotStore,
         requests: RequestStore,
         places: WaitingStore,
-        chats: ChatStore,
         streams: Streams,
         pairing: Pairing,
         making: Making,
@@ -64,7 +62,6 @@ class Waiting:
         self._slots = slots
         self._requests = requests
         self._places = places
-        self._chats = chats
         self._streams = streams
         self._pairing = pairing
         self._making = making
@@ -159,13 +156,12 @@ class Waiting:
         await self._slots.lock(work.connection, [slot_id])
         topic, card = await self._held(work, place)
         slot, paired = await self._entered(work, caller, slot_id)
-        team = {slot.exhibitor: await self._chats.team(work.connection, slot.exhibitor)}
         drafts = await self._places.close(work, [place], "accepted")
         new = NewBooking(
             id=uuid7(), buyer=caller, slot=slot, topic=topic, card=card, cid=uuid7(), fingerprint=b""
         )  # its cid is nobody's: the answer's own is kept with its result
         pairs = {} if paired is None else {(caller.account, slot.exhibitor): paired}
-        made = await self._making.make(work, [new], pairs, team, drafts)
+        made = await self._making.make(work, [new], pairs, drafts)
         return operations.PlaceAnswered(booking=new.id, conversation=made[new.id])
 
     async def _own(self, work: Work, caller: Caller, place: UUID) -> UUID:
