@@ -147,6 +147,8 @@ organiser.audit | A4 | organisers
   plain                           ~   -   -   -   -   -   -   -   -   -   -   !   +
 organiser.figures | A4 | organisers
   plain                           ~   -   -   -   -   -   -   -   -   -   -   !   +
+organiser.bookings | A4 M5 | organisers, their fair's, in numbers
+  plain                           ~   -   -   -   -   -   -   -   -   -   -   !   +
 organiser.reports | A4 | organisers
   plain                           ~   -   -   -   -   -   -   -   -   -   -   !   +
 organiser.read_report | A1 A4 | organisers, reports of their fair

@@ -102,7 +102,9 @@ from fairwire_protocol.operations.organiser import (
     Announce,
     Announced,
     AuditReply,
+    BookingFigures,
     CapabilitiesReply,
+    CountBookings,
     Figures,
     FindAccounts,
     FoundAccounts,
@@ -482,6 +484,12 @@ class OrganiserCalls(_Methods):
     async def figures(self, *, timeout: float | None = None) -> Figures:
         """Live figures of the fair. (A4)"""
         return await self._call(_organiser.FIGURES, Request(), timeout=timeout)
+
+    async def bookings(
+        self, *, since: int | None = None, until: int | None = None, timeout: float | None = None
+    ) -> BookingFigures:
+        """The fair's bookings by state and day: pending too long, attended, missed. (A4, M5, M6, M11)"""
+        return await self._call(_organiser.BOOKINGS, CountBookings(since=since, until=until), timeout=timeout)
 
     async def reports(
         self, *, state: Literal["open", "all"] = "open", after: str | None = None, timeout: float | None = None

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from fairwire_protocol.models import AccountKind, AccountState, Message, Model
 from fairwire_protocol.operations.base import Empty, Operation, Request
+from fairwire_protocol.operations.bookings import BookingCounts, Instant
 
 
 class Announce(Request, frozen=True, kw_only=True):
@@ -176,6 +177,39 @@ class FoundAccounts(Model, frozen=True, kw_only=True):
     accounts: tuple[FoundAccount, ...]
 
 
+class CountBookings(Request, frozen=True, kw_only=True):
+    """Of meetings that start from `since` and before `until`; without them, of all."""
+
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class BookingDay(Model, frozen=True, kw_only=True, omit_defaults=False):
+    """A day in the fair's zone."""
+
+    day: str
+    pending: int = 0
+    assigned: int = 0
+    rejected: int = 0
+    cancelled: int = 0
+
+
+class BookingFigures(Model, frozen=True, kw_only=True, omit_defaults=False):
+    """The fair's bookings by state (M5), and what somebody should look at."""
+
+    counts: BookingCounts
+    overdue: int
+    """Still pending although their slots are over (M6)."""
+    soon: int
+    """Still pending although they start within 24 hours."""
+    attended: int
+    """Ended, and both sides were there (M11)."""
+    no_show: int
+    """Ended, and one side was missed."""
+    days: tuple[BookingDay, ...] = ()
+    """Days with meetings, the first 366."""
+
+
 ANNOUNCE = Operation(
     name="fair.announce", request=Announce, reply=Announced, http=("POST", "/v1/announcements"),
     summary="Announce to everybody at the fair.", rules=("A4", "W2"), rate="command", effect="once",
@@ -195,6 +229,11 @@ SILENCE = Operation(
 FIGURES = Operation(
     name="organiser.figures", request=Request, reply=Figures, http=("GET", "/v1/organiser/figures"),
     summary="Live figures of the fair.", rules=("A4",), rate="read", effect="read",
+)  # fmt: skip
+BOOKINGS = Operation(
+    name="organiser.bookings", request=CountBookings, reply=BookingFigures, http=("GET", "/v1/organiser/bookings"),
+    summary="The fair's bookings by state and day: pending too long, attended, missed.", rules=("A4", "M5", "M6", "M11"),
+    rate="read", effect="read",
 )  # fmt: skip
 REPORTS = Operation(
     name="organiser.reports", request=ListReports, reply=ReportList, http=("GET", "/v1/organiser/reports"),

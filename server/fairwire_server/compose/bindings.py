@@ -88,6 +88,7 @@ def _organiser(registry: Registry, to: Services) -> None:
     registry.bind(organiser.AUDIT, ORGANISERS, to.organisers.audit)
     registry.bind(organiser.ANNOUNCE, ORGANISERS, to.moderation.announce)
     registry.bind(organiser.FIGURES, ORGANISERS, to.moderation.figures)
+    registry.bind(organiser.BOOKINGS, ORGANISERS, to.booking_views.of_fair)
     registry.bind(organiser.REPORTS, ORGANISERS, to.moderation.reports)
     registry.bind(organiser.READ_REPORT, ORGANISERS, to.moderation.read_report)
     registry.bind(organiser.CLOSE_REPORT, ORGANISERS, to.moderation.close_report)

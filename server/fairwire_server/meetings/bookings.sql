@@ -239,3 +239,17 @@ WHERE ($6::uuid IS NULL OR m.account_id = $6)
        OR EXISTS (SELECT FROM booking_receiver r WHERE r.booking_id = m.id AND r.account_id = $1)
        OR EXISTS (SELECT FROM invited i WHERE i.booking_id = m.id AND i.account_id = $1))
 ORDER BY m.starts_at, a.name, m.account_id, m.id LIMIT $7;
+
+-- name: fair_bookings
+-- The bookings of a fair by day and state, in its zone, with what somebody should look at (M5, M6, M11). $2 from, $3 before, $4 the present.
+SELECT to_char(b.starts_at AT TIME ZONE f.time_zone, 'YYYY-MM-DD') AS day,
+       count(*) FILTER (WHERE b.state = 'pending') AS pending, count(*) FILTER (WHERE b.state = 'assigned') AS assigned,
+       count(*) FILTER (WHERE b.state = 'rejected') AS rejected, count(*) FILTER (WHERE b.state = 'cancelled') AS cancelled,
+       count(*) FILTER (WHERE b.state = 'pending' AND b.ends_at <= $4) AS overdue,
+       count(*) FILTER (WHERE b.state = 'pending' AND b.starts_at > $4 AND b.starts_at <= $4::timestamptz + interval '24 hours') AS soon,
+       count(*) FILTER (WHERE b.state = 'assigned' AND b.ends_at <= $4
+                        AND b.buyer_attendance = 'attended' AND b.team_attendance = 'attended') AS attended,
+       count(*) FILTER (WHERE b.state = 'assigned' AND b.ends_at <= $4 AND 'no_show' IN (b.buyer_attendance, b.team_attendance)) AS no_show
+FROM booking b JOIN fair f ON f.id = b.fair_id
+WHERE b.fair_id = $1 AND ($2::timestamptz IS NULL OR b.starts_at >= $2) AND ($3::timestamptz IS NULL OR b.starts_at < $3)
+GROUP BY day ORDER BY day;

@@ -13,6 +13,7 @@ import msgspec
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import Booking, Person
 from fairwire_protocol.operations import bookings as operations
+from fairwire_protocol.operations import organiser
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import milliseconds, moment
 from fairwire_server.context import Context
@@ -28,6 +29,8 @@ __all__ = ["BookingViews"]
 SCHEDULE_MAX: Final = timedelta(days=62)
 SCHEDULE_DEFAULT: Final = timedelta(days=7)
 MEETINGS_MAX: Final = 1000
+DAYS_MAX: Final = 366
+_STATES: Final = ("pending", "assigned", "rejected", "cancelled")
 
 
 class BookingViews:
@@ -65,6 +68,21 @@ class BookingViews:
                 **{name: rows[0][name] for name in operations.BookingCounts.__struct_fields__}
             ),
             next=str(page[-1]["id"]) if len(rows) > request.limit else None,
+        )
+
+    async def of_fair(self, caller: Caller, _: Context, request: organiser.CountBookings) -> organiser.BookingFigures:
+        """A4: the fair's bookings in numbers; what they are about is not the organiser's."""
+        since, until = _instant(request.since, "since"), _instant(request.until, "until")
+        async with self._works.read() as work:
+            rows = await self._store.fetch(work.connection, "fair_bookings", caller.fair, since, until, work.now)
+        total = {name: sum(row[name] for row in rows) for name in (*_STATES, "overdue", "soon", "attended", "no_show")}
+        states = {name: total.pop(name) for name in _STATES}
+        return organiser.BookingFigures(
+            counts=operations.BookingCounts(all=sum(states.values()), **states),
+            **total,
+            days=tuple(
+                organiser.BookingDay(day=row["day"], **{name: row[name] for name in _STATES}) for row in rows[:DAYS_MAX]
+            ),
         )
 
     async def show(self, caller: Caller, _: Context, request: operations.BookingRef) -> operations.BookingDetail:

@@ -55,6 +55,7 @@ CREATE TABLE booking (
 );
 CREATE INDEX booking_by_slot ON booking (slot_id);
 CREATE INDEX booking_by_exhibitor ON booking (exhibitor_id, starts_at);
+CREATE INDEX booking_by_fair ON booking (fair_id, starts_at);
 CREATE INDEX booking_by_buyer ON booking (buyer_id, starts_at);
 CREATE INDEX booking_by_receiver ON booking (receiver_id, starts_at) WHERE receiver_id IS NOT NULL;
 CREATE UNIQUE INDEX booking_room_number ON booking (room_number) WHERE room_number IS NOT NULL AND state = 'assigned';
