@@ -8,12 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from fairwire_protocol.models import Booking
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.rules import Table, booking_scopes, reading_kinds
-from fairwire_server.database.pool import Connection
+from fairwire_server.database.pool import Connection, Row
 from fairwire_server.database.queries import load_queries
 from fairwire_server.meetings.records import BookingFact
 from fairwire_server.meetings.rules import Candidate
@@ -64,11 +62,11 @@ class BookingStore:
     def __init__(self) -> None:
         self._sql = load_queries(__package__, "bookings.sql")
 
-    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
+    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[Row]:
         """Rows of the query `name`."""
         return await connection.fetch(self._sql[name], *args)
 
-    async def row(self, connection: Connection, name: str, *args: Any) -> asyncpg.Record | None:
+    async def row(self, connection: Connection, name: str, *args: Any) -> Row | None:
         """The first row of the query `name`."""
         return await connection.fetchrow(self._sql[name], *args)
 
@@ -154,7 +152,7 @@ class BookingStore:
         return found
 
 
-def _fact(row: asyncpg.Record) -> BookingFact:
+def _fact(row: Row) -> BookingFact:
     return BookingFact(
         id=row["id"],
         fair=row["fair_id"],

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import asyncpg
-
-from fairwire_server.database.pool import Connection
+from fairwire_server.database.pool import Connection, Row
 from fairwire_server.database.queries import load_queries
 
 __all__ = ["MeetingNoticeStore"]
@@ -18,6 +16,6 @@ class MeetingNoticeStore:
     def __init__(self) -> None:
         self._sql = load_queries(__package__, "notices.sql")
 
-    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
+    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[Row]:
         """Rows of the query `name`."""
         return await connection.fetch(self._sql[name], *args)

@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from fairwire_protocol.models import Side
-from fairwire_server.database.pool import Connection
+from fairwire_server.database.pool import Connection, Row
 from fairwire_server.database.queries import load_queries
 
 __all__ = ["RoomStore"]
@@ -22,11 +20,11 @@ class RoomStore:
     def __init__(self) -> None:
         self._sql = load_queries(__package__, "rooms.sql")
 
-    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
+    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[Row]:
         """Rows of the query `name`."""
         return await connection.fetch(self._sql[name], *args)
 
-    async def row(self, connection: Connection, name: str, *args: Any) -> asyncpg.Record | None:
+    async def row(self, connection: Connection, name: str, *args: Any) -> Row | None:
         """The first row of the query `name`."""
         return await connection.fetchrow(self._sql[name], *args)
 
