@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from email.header import decode_header, make_header
+from email.message import Message
 from email.policy import compat32
 from typing import Any
 from uuid import UUID
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from fairwire_server.channels.bounce_rules import BounceTags
 from fairwire_server.channels.email import EmailChannel
-from fairwire_server.channels.mail_message import message_bytes
+from fairwire_server.channels.mail_message import MailWriter
 from fairwire_server.channels.smtp_pool import IDLE_S, SmtpServer
 from fairwire_server.notices.parcels import TryLater, Undeliverable
 from tests.channels.peers import email_channel, mail
@@ -197,17 +199,62 @@ async def test_headers_tell_machines_what_it_is_n8(sink: SmtpSink) -> None:
     assert str(make_header(decode_header(reminder["Subject"]))) == "预约洽谈"
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=200), st.booleans())
-def test_a_message_is_lines_of_ascii_that_no_server_breaks(subject: str, utf8: bool) -> None:
-    text = (subject + "\n.") * 3
-    one = mail(TO, subject=subject, text=text, html=text, reference=UUID(int=7))
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [("fair@a.example", ""), ("Fair <fair@a.example>", "Fair"), ('"Fair, \\"Spring\\"" <fair@a.example>', 'Fair, "Spring"'),
+     ("云展会 <fair@a.example>", "云展会")],
+)  # fmt: skip
+def test_the_sender_is_a_name_and_an_address(sender: str, name: str) -> None:
+    message = message_from_bytes(MailWriter(sender).write(mail(TO), TO, ManualClock().now()), policy=policy.default)
+    (address,) = message["From"].addresses
+    assert (address.display_name, address.addr_spec) == (name, "fair@a.example")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200) | st.text("ab.-=_? \n", max_size=3000)
+
+
+def lines_of(text: str) -> str:
+    """What a reader of MIME makes of any line's end."""
+    return "".join(f"{line}\n" for line in re.split(r"\r\n|\r|\n", text)).rstrip("\n")
+
+
+@given(
+    TEXTS, TEXTS, st.none() | TEXTS, st.none() | st.binary(max_size=300), st.sampled_from(["REQUEST", "CANCEL", None])
+)
+def test_whatever_is_written_is_read_by_the_standard_library_as_it_was(
+    subject: str, text: str, html: str | None, calendar: bytes | None, method: str | None
+) -> None:
+    one = mail(
+        TO, subject=subject, text=text, html=html, calendar=calendar, calendar_method=method, reference=UUID(int=7)
+    )
     try:
-        raw = message_bytes(one, "Fair <fair@example.com>", ManualClock().now(), utf8=utf8)
+        raw = MailWriter("Fair <fair@example.com>").write(one, TO, ManualClock().now())
     except ValueError:
-        assert not subject.isprintable()
+        assert re.search(r"[\x00-\x1f\x7f]", subject)
         return
+    assert raw.isascii()
     assert raw.endswith(b"\r\n")
     assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r")
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
-    body = raw.partition(b"\r\n\r\n")[2] if utf8 else raw
-    assert body.isascii()
+    assert all(len(line) <= 78 for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))
+    message = message_from_bytes(raw, policy=policy.default)
+    assert not any(part.defects for part in message.walk())
+    older = message_from_bytes(raw, policy=compat32)["Subject"]
+    assert subject in {str(make_header(decode_header(older))), message["Subject"]}
+    parts = {part.get_content_type(): part for part in message.walk() if not part.is_multipart()}
+    assert lines_of(decoded(parts["text/plain"])) == lines_of(text)
+    assert ("text/html" in parts) == (html is not None)
+    if html is not None:
+        assert lines_of(decoded(parts["text/html"])) == lines_of(html)
+    assert ("text/calendar" in parts) == ("application/ics" in parts) == (calendar is not None)
+    if calendar is not None:
+        assert parts["text/calendar"].get_payload(decode=True) == calendar
+        assert parts["text/calendar"].get_param("method") == method
+        assert parts["application/ics"].get_payload(decode=True) == calendar
+
+
+def decoded(part: Message) -> str:
+    """A text part's characters."""
+    payload = part.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from email.utils import parseaddr
 from ssl import SSLError
 from typing import Final
 
@@ -17,7 +16,7 @@ import aiosmtplib
 from aiosmtplib.protocol import PERIOD_REGEX, SMTPProtocol
 
 from fairwire_server.channels.bounce_rules import BounceTags
-from fairwire_server.channels.mail_message import message_bytes
+from fairwire_server.channels.mail_message import MailWriter
 from fairwire_server.channels.smtp_pool import Connection, SmtpPool, SmtpServer
 from fairwire_server.clock import Clock
 from fairwire_server.notices.parcels import ChannelError, ChannelKind, Mail, Parcel, Taken, TryLater, Undeliverable
@@ -48,8 +47,7 @@ class EmailChannel:
         self.pool = SmtpPool(server, clock, connections)
         self._timeout_s = server.timeout_s
         self._clock = clock
-        self._sender = sender
-        self._plain_sender = parseaddr(sender)[1] or sender
+        self._writer = MailWriter(sender)
         self._tags = tags
 
     async def send(self, parcel: Parcel, may_leave: MayLeave | None = None) -> Taken:
@@ -59,7 +57,7 @@ class EmailChannel:
         to = _transportable(parcel.to)
         talk = _Conversation(parcel.reference.hex, self._envelope_sender(parcel), to, may_leave)
         try:
-            content = message_bytes(parcel, self._sender, self._clock.now(), utf8=not to.isascii())
+            content = self._writer.write(parcel, to, self._clock.now())
             async with asyncio.timeout(self._timeout_s):
                 await self._deliver(content, talk)
         except ChannelError:
@@ -74,7 +72,7 @@ class EmailChannel:
         await self.pool.run()
 
     def _envelope_sender(self, mail: Mail) -> str:
-        return self._tags.address(mail.reference) if self._tags is not None else self._plain_sender
+        return self._tags.address(mail.reference) if self._tags is not None else self._writer.address
 
     async def _deliver(self, content: bytes, talk: _Conversation) -> None:
         """On a used connection the server may have hung up since: then once more on another one, if nothing had left."""
