@@ -85,6 +85,8 @@ CODES: Final[Mapping[str, Code]] = {
     "slot_not_full": Code(409, True, "The slot has a free seat; book it (M13)."),
     "too_early": Code(403, True, "The meeting can be entered from 24 hours ahead; `detail` says when (M8, M9)."),
     "too_late": Code(403, True, "The meeting is over (M9)."),
+    "invitation_limit": Code(409, True, "The side has as many links to this meeting as it may; revoke one (M9)."),
+    "bad_guest": Code(422, True, "Only an active colleague that sees bookings can be invited by account (M8, A7)."),
     "guest_limit": Code(409, True, "The invitation has admitted as many guests as it may (M9)."),
     "conflict": Code(409, True, "The thing has changed in between; read it again."),
     # come back later

@@ -31,9 +31,12 @@ class Context:
 class BinaryReply:
     """What an operation answers whose reply is bytes: the bytes, or the file that holds them, which then is sent unread.
 
-    They never change under their path: clients may keep them for ever, and `etag` says which they are.
+    `etag` says which they are. While `lasting` they never change under their path, and clients may keep them for ever.
     """
 
     data: bytes | Path
     content_type: str
     etag: str
+    lasting: bool = True
+    filename: str | None = None
+    """What it is saved as, for what is not to be shown in place; plain ASCII without quotes."""

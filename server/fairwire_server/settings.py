@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 PREFIX: Final = "FAIRWIRE_"
+_PLACE: Final = re.compile(r"\{(\w+)\}")
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
@@ -199,6 +200,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         _doc("The centre's own statuses as `0x401=budget`, by commas: retry, busy, budget or final (N6)."),
     ] = ()
+    # rooms
+    room_provider: Annotated[
+        Literal["template", "jitsi"], _doc("Where meetings take place: any address, or a Jitsi server (M8).")
+    ] = "template"
+    room_url: Annotated[
+        str,
+        _doc(
+            "Address of a room, with {room} and maybe {booking} {name} {id} {role} {language}; of the Jitsi server; empty: none."
+        ),
+    ] = ""
+    room_jitsi_app: Annotated[str, _doc("The Jitsi server's id of this application.")] = ""
+    room_jitsi_secret: Annotated[str, _doc("Signs Jitsi tokens by HS256, 32 characters or more.")] = ""
+    room_jitsi_key: Annotated[
+        Path | None, _doc("Private RSA key in PEM that signs Jitsi tokens by RS256, as 8x8 asks for.")
+    ] = None
+    room_jitsi_key_id: Annotated[str, _doc("That key's id.")] = ""
 
     # operating
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("Least level logged.")] = "info"
@@ -373,6 +390,7 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
                 yield Fault(_variable(name), f"Expected https://host without a path, found {url!r}.")
+    yield from _room_faults(settings)
     if settings.pool_min > settings.pool_max:
         yield Fault(_variable("pool_min"), f"Larger than {_variable('pool_max')} ({settings.pool_max}).")
     if settings.beat_answer_s >= settings.beat_interval_s:
@@ -402,3 +420,20 @@ def _of_messages(settings: Settings) -> Iterator[Fault]:
         yield Fault(_variable("sms_callback_token"), "Expected 24 to 200 letters, digits, _ or -.")
     if settings.sms_endpoint and not settings.sms_endpoint.startswith(("https://", "http://127.0.0.1:")):
         yield Fault(_variable("sms_endpoint"), "Expected an https:// address.")
+
+
+def _room_faults(settings: Settings) -> Iterator[Fault]:
+    url, parts = settings.room_url, urlsplit(settings.room_url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname or "{" in parts.netloc):
+        yield Fault(_variable("room_url"), "Expected https://host with a path.")
+    elif settings.room_provider == "template":
+        unknown = set(_PLACE.findall(url)) - {"room", "booking", "name", "id", "role", "language"}
+        if unknown or (url and not {"{room}", "{booking}"} & {f"{{{name}}}" for name in _PLACE.findall(url)}):
+            yield Fault(_variable("room_url"), "Expected {room} in it, and no others than the documented ones.")
+    else:
+        if not url or not settings.room_jitsi_app:
+            yield Fault(_variable("room_jitsi_app"), f"Needed for Jitsi, as is {_variable('room_url')}.")
+        if settings.room_jitsi_key is None and len(settings.room_jitsi_secret) < 32:
+            yield Fault(
+                _variable("room_jitsi_secret"), f"Expected at least 32 characters, or {_variable('room_jitsi_key')}."
+            )

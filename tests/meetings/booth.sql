@@ -36,3 +36,11 @@ SELECT seq, kind, side, sender_id, detail FROM message WHERE conversation_id = $
 -- name: verify_mobile
 -- An account proves a number.
 UPDATE account SET mobile = '+8613' || lpad(floor(random() * 1e9)::bigint::text, 9, '0'), mobile_verified_at = created_at WHERE id = $1;
+
+-- name: assigned
+-- A booking has a receiving account.
+UPDATE booking SET state = 'assigned', receiver_id = $2, assignment = 1, sequence = 1 WHERE id = $1;
+
+-- name: guest
+-- Somebody waits on one side of a meeting, having come by its number.
+INSERT INTO guest (id, booking_id, side, name, cookie_hash, at) VALUES ($1, $2, $3, 'Guest', uuid_send($1), $4);

@@ -7,6 +7,7 @@ import pytest
 from tests.harness.node import Running
 from tests.meetings.agenda import Agenda
 from tests.meetings.booth import Booth
+from tests.meetings.lounge import Lounge
 
 
 @pytest.fixture
@@ -19,3 +20,9 @@ def booth(running: Running) -> Booth:
 def agenda(running: Running) -> Agenda:
     """Operations of this test's node on slots and bookings."""
     return Agenda(running)
+
+
+@pytest.fixture
+def lounge(running: Running) -> Lounge:
+    """Assigned meetings of this test's node, with members and guests."""
+    return Lounge(running)

@@ -35,6 +35,8 @@ KIND_OF_FIELD = {
     "booking": "booking",
     "proposal": "proposal",
     "receiver": "account",
+    "invitation": "invitation",
+    "guest": "guest",
 }
 """Which kind of thing an id field names; `fair` and `subjects` are built by hand."""
 
@@ -189,6 +191,14 @@ def _propose(world: World, row: Row, column: str) -> Args:
     return _booking(world, row, column) | {"slot": world.ids["slot", place]}
 
 
+def _of_held(world: World, row: Row, column: str) -> Args:
+    return {"booking": world.ids["booking", "held"]}
+
+
+def _uninvite(world: World, row: Row, column: str) -> Args:
+    return _of_held(world, row, column) | {"account": world.ids["account", "acme"]}
+
+
 def _schedule(world: World, row: Row, column: str) -> Args:
     return {"whose": "everyone", "since": world.half_hour(days=60), "until": world.half_hour(days=90)}
 
@@ -236,6 +246,9 @@ BUILDERS: dict[str, Callable[[World, Row, str], Args]] = {
     "bookings.propose": _propose,
     "bookings.answer_proposal": _constant(accept=True),
     "meetings.schedule": _schedule,
+    "meetings.invite": _of_held,
+    "meetings.uninvite": _uninvite,
+    "meetings.attendance": _constant(side="team", attendance="attended"),
     "slots.create": _new_slot,
     "slots.create_batch": _new_slots,
     "slots.edit": _moved_slot,

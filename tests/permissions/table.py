@@ -37,6 +37,8 @@ MARKS: Final = {
     "R": "not_recallable",
     "W": "bad_credentials",
     "X": "bad_code",
+    "E": "too_early",
+    "G": "bad_guest",
     "N": "slot_not_full",
     "V": "bad_receiver",
     "S": "wrong_state",
@@ -494,6 +496,74 @@ meetings.schedule | A7 M15 | as bookings.list; `account` narrows everybody's sch
   account.other_exhibitor         ~   0   0   0   0   0   0   0   -   +   0   !   -
   account.far                     ~   0   0   0   0   0   0   0   -   0   0   !   -
   account.unknown                 ~   0   0   0   0   0   0   0   -   0   0   !   -
+meetings.enter | A7 M8 | buyer and receiving account, of the exhibitor's others only those that were invited; from 24 h ahead
+  booking.soon                    ~   ?   +   ?   -   -   +   -   -   ?   ?   !   -
+  booking.held                    ~   ?   E   ?   -   -   E   -   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   E   ?   ?   ?   ?   -   E   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   E   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+meetings.invite | A7 M8 | buyer and receiving account, once it is assigned; by account a colleague of the exhibitor's that sees bookings
+  booking.held                    ~   ?   +   ?   -   -   +   -   -   ?   ?   !   -
+  booking.pending                 ~   ?   S   ?   -   -   ?   ?   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  account.acme                    ~   ?   G   ?   -   -   +   -   -   ?   ?   !   -
+  account.main                    ~   ?   G   ?   -   -   +   -   -   ?   ?   !   -
+  account.exhibit                 ~   ?   G   ?   -   -   G   -   -   ?   ?   !   -
+  account.buyer                   ~   ?   G   ?   -   -   G   -   -   ?   ?   !   -
+  account.rival                   ~   ?   G   ?   -   -   G   -   -   ?   ?   !   -
+  account.far                     ~   ?   G   ?   -   -   G   -   -   ?   ?   !   -
+  account.unknown                 ~   ?   G   ?   -   -   G   -   -   ?   ?   !   -
+meetings.invitations | A7 M9 | who takes part, and who sees all bookings; of the own side alone
+  booking.held                    ~   ?   +   ?   +   +   +   -   -   ?   ?   !   -
+  booking.pending                 ~   ?   +   ?   +   +   ?   ?   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+meetings.revoke_invitation | A7 M9 | the same, a link of the own side
+  invitation.buyer                ~   ?   +   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  invitation.team                 ~   ?   ?   ?   +   +   +   -   -   ?   ?   !   -
+  invitation.rival                ~   ?   ?   ?   ?   ?   ?   ?   -   +   ?   !   -
+  invitation.far                  ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  invitation.unknown              ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+meetings.uninvite | A7 M8 | the same, of the exhibitor's side; a colleague who was invited
+  booking.held                    ~   ?   ?   ?   +   +   +   -   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  account.acme                    ~   ?   ?   ?   +   +   +   -   -   ?   ?   !   -
+  account.rival                   ~   ?   ?   ?   ?   ?   ?   -   -   ?   ?   !   -
+  account.far                     ~   ?   ?   ?   ?   ?   ?   -   -   ?   ?   !   -
+  account.unknown                 ~   ?   ?   ?   ?   ?   ?   -   -   ?   ?   !   -
+meetings.lobby | A7 M9 | who takes part, and who sees all bookings; guests of the own side alone
+  booking.held                    ~   ?   +   ?   +   +   +   -   -   ?   ?   !   -
+  booking.pending                 ~   ?   +   ?   +   +   ?   ?   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+meetings.admit | A7 M9 | the same, a guest of the own side, while the meeting can be entered
+  guest.buyer                     ~   ?   +   ?   ?   ?   ?   ?   -   ?   ?   !   -
+  guest.team                      ~   ?   ?   ?   +   +   +   -   -   ?   ?   !   -
+  guest.rival                     ~   ?   ?   ?   ?   ?   ?   ?   -   E   ?   !   -
+  guest.far                       ~   ?   ?   ?   ?   ?   ?   ?   -   ?   E   !   -
+  guest.unknown                   ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+meetings.attendance | A7 M11 | whoever sees the meeting, after its slot
+  booking.over                    ~   ?   +   ?   +   +   +   +   -   ?   ?   !   -
+  booking.held                    ~   ?   E   ?   E   E   E   E   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   E   ?   ?   ?   ?   -   E   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   E   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+meetings.calendar | A7 M14 | whoever sees the meeting
+  booking.held                    ~   ?   +   ?   +   +   +   +   -   ?   ?   !   -
+  booking.pending                 ~   ?   +   ?   +   +   ?   ?   -   ?   ?   !   -
+  booking.rival                   ~   ?   ?   +   ?   ?   ?   ?   -   +   ?   !   -
+  booking.far                     ~   ?   ?   ?   ?   ?   ?   ?   -   ?   +   !   -
+  booking.unknown                 ~   ?   ?   ?   ?   ?   ?   ?   -   ?   ?   !   -
+meetings.feed | A7 M14 M15 | who sees bookings, the own schedule
+  plain                           ~   +   +   +   +   +   +   +   -   +   +   !   -
+meetings.reset_feed | A7 M14 M15 | who sees bookings, the own schedule
+  plain                           ~   +   +   +   +   +   +   +   -   +   +   !   -
 """
 
 

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,7 @@ async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Recor
     await _sessions(world, connection)
     await _slots(world, connection)
     await _bookings(world, connection)
+    await _rooms(world, connection)
     for column in COLUMNS:
         if column not in {"anonymous", "exhibit", "suspended", "organiser"}:
             world.own["image", column] = await upload(world, column)
@@ -160,6 +162,8 @@ KINDS = (
     "place",
     "booking",
     "proposal",
+    "invitation",
+    "guest",
 )
 
 
@@ -391,6 +395,36 @@ async def _bookings(world: World, connection: asyncpg.Connection[asyncpg.Record]
             "UPDATE buyer SET interests = interests || ARRAY['Machinery'] WHERE account_id = $1::uuid",
             ids["account", column],
         )
+
+
+async def _rooms(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """A meeting that can be entered and one that is over, received as `held` is; links, a colleague invited to `held`, guests."""
+    sql = parse_queries(files("tests.meetings").joinpath("booth.sql").read_text("utf-8"), "booth.sql")
+    http, tokens, ids = world.http, world.tokens, world.ids
+    now = world.running.node.clock.now()
+    for place, hours in (("soon", 2), ("over", -3)):
+        slot, ids["booking", place] = str(uuid4()), str(uuid4())
+        starts_at = now + timedelta(hours=hours)
+        await connection.execute(
+            sql["slot"], slot, ids["exhibitor", "acme"], starts_at, starts_at + timedelta(minutes=30), now
+        )
+        await connection.execute(sql["booking"], ids["booking", place], slot, ids["account", "buyer"], "", now)
+        for number, receiver in enumerate(("former", "holder")):
+            await connection.execute(sql["receiver"], ids["booking", place], number + 1, ids["account", receiver], now)
+        await connection.execute(sql["assigned"], ids["booking", place], ids["account", "holder"])
+    held, colleague = ids["booking", "held"], ids["account", "acme"]
+    await http.ok(tokens["holder"], "meetings.invite", booking=held, account=colleague)
+    for place, who, booking in (
+        ("buyer", "buyer", "held"),
+        ("team", "holder", "held"),
+        ("rival", "other_exhibitor", "rival"),
+        ("far", "other_fair", "far"),
+    ):
+        made = await http.ok(tokens[who], "meetings.invite", booking=ids["booking", booking])
+        ids["invitation", place], ids["guest", place] = made["id"], str(uuid4())
+        where = ids["booking", "soon" if booking == "held" else booking]
+        side = "buyer" if place == "buyer" else "team"
+        await connection.execute(sql["guest"], ids["guest", place], where, side, now)
 
 
 async def _flush(world: World) -> None:

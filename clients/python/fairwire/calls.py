@@ -10,13 +10,14 @@ from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
-from fairwire_protocol.models import Image, Subject
+from fairwire_protocol.models import Guest, Image, Subject
 from fairwire_protocol.operations import Operation, Request
 from fairwire_protocol.operations import bookings as _bookings
 from fairwire_protocol.operations import chat as _chat
 from fairwire_protocol.operations import contacts as _contacts
 from fairwire_protocol.operations import identity as _identity
 from fairwire_protocol.operations import organiser as _organiser
+from fairwire_protocol.operations import rooms as _rooms
 from fairwire_protocol.operations import slots as _slots
 from fairwire_protocol.operations.bookings import (
     AnswerProposal,
@@ -119,6 +120,20 @@ from fairwire_protocol.operations.organiser import (
     SetKeywords,
     SilenceAccount,
     SuspendAccount,
+)
+from fairwire_protocol.operations.rooms import (
+    AnswerGuest,
+    AttendanceReply,
+    Attended,
+    Entered,
+    Feed,
+    Invitation,
+    InvitationRef,
+    Invitations,
+    Invite,
+    Lobby,
+    MeetingRef,
+    Uninvite,
 )
 from fairwire_protocol.operations.slots import (
     AnswerPlace,
@@ -926,6 +941,68 @@ class MeetingsCalls(_Methods):
         return await self._call(
             _bookings.SCHEDULE, ShowSchedule(whose=whose, account=account, since=since, until=until), timeout=timeout
         )
+
+    async def enter(self, *, booking: UUID, cid: UUID | None = None, timeout: float | None = None) -> Entered:
+        """Enter the meeting, from 24 hours ahead (进入洽谈): buyer, receiving account and invited colleagues. (M8, M11)"""
+        return await self._call(_rooms.ENTER, MeetingRef(booking=booking), timeout=timeout, cid=cid)
+
+    async def invite(
+        self, *, booking: UUID, account: UUID | None = None, cid: UUID | None = None, timeout: float | None = None
+    ) -> Invitation:
+        """Invite by a new link, or a colleague of the exhibitor's by account. (M8, M9)"""
+        return await self._call(_rooms.INVITE, Invite(booking=booking, account=account), timeout=timeout, cid=cid)
+
+    async def invitations(self, *, booking: UUID, timeout: float | None = None) -> Invitations:
+        """The side's links and invited colleagues, and the room number (会议号). (M8, M9)"""
+        return await self._call(_rooms.INVITATIONS, MeetingRef(booking=booking), timeout=timeout)
+
+    async def revoke_invitation(
+        self, *, invitation: UUID, cid: UUID | None = None, timeout: float | None = None
+    ) -> None:
+        """End a link of the own side; whoever waits by it is refused. (M9)"""
+        await self._call(_rooms.REVOKE_INVITATION, InvitationRef(invitation=invitation), timeout=timeout, cid=cid)
+
+    async def uninvite(
+        self, *, booking: UUID, account: UUID, cid: UUID | None = None, timeout: float | None = None
+    ) -> None:
+        """A colleague who was invited no longer enters; the meeting stays in its sight. (M8)"""
+        await self._call(_rooms.UNINVITE, Uninvite(booking=booking, account=account), timeout=timeout, cid=cid)
+
+    async def lobby(self, *, booking: UUID, timeout: float | None = None) -> Lobby:
+        """Guests of the own side: waiting, admitted, refused. (M9)"""
+        return await self._call(_rooms.LOBBY, MeetingRef(booking=booking), timeout=timeout)
+
+    async def admit(
+        self, *, guest: UUID, admit: bool = True, cid: UUID | None = None, timeout: float | None = None
+    ) -> Guest:
+        """Admit or refuse a guest of the own side. (M9)"""
+        return await self._call(_rooms.ADMIT, AnswerGuest(guest=guest, admit=admit), timeout=timeout, cid=cid)
+
+    async def attendance(
+        self,
+        *,
+        booking: UUID,
+        side: Literal["buyer", "team"],
+        attendance: Literal["attended", "no_show"],
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> AttendanceReply:
+        """Say after the slot whether a side came; correctable. (M11)"""
+        return await self._call(
+            _rooms.ATTENDANCE, Attended(booking=booking, side=side, attendance=attendance), timeout=timeout, cid=cid
+        )
+
+    async def calendar(self, *, booking: UUID, timeout: float | None = None) -> bytes:
+        """The meeting as an iCalendar file. (M14)"""
+        return await self._call(_rooms.CALENDAR, MeetingRef(booking=booking), timeout=timeout)
+
+    async def feed(self, *, timeout: float | None = None) -> Feed:
+        """The private address under which calendars subscribe to the account's meetings. (M14, M15)"""
+        return await self._call(_rooms.FEED, Request(), timeout=timeout)
+
+    async def reset_feed(self, *, cid: UUID | None = None, timeout: float | None = None) -> Feed:
+        """Make that address, or a new one: the one before ends. (M14)"""
+        return await self._call(_rooms.RESET_FEED, Request(), timeout=timeout, cid=cid)
 
 
 class SlotsCalls(_Methods):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fairwire_protocol.operations import bookings, chat, contacts, identity, organiser, slots
+from fairwire_protocol.operations import bookings, chat, contacts, identity, organiser, rooms, slots
 from fairwire_protocol.operations.base import Effect, Empty, Operation, RateClass, Request
 
 __all__ = [
@@ -22,13 +22,14 @@ __all__ = [
     "contacts",
     "identity",
     "organiser",
+    "rooms",
     "slots",
 ]
 
 
 def _collect() -> dict[str, Operation[Any, Any]]:
     found: dict[str, Operation[Any, Any]] = {}
-    for module in (identity, organiser, chat, contacts, bookings, slots):
+    for module in (identity, organiser, chat, contacts, bookings, slots, rooms):
         for value in vars(module).values():
             if isinstance(value, Operation):
                 if value.name in found:

@@ -44,6 +44,10 @@ class SignInLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Per network."""
     codes_to_address: Pace = Pace(60.0, 3)
     codes_from_network: Pace = Pace(2.0, 60)
+    wrong_numbers: Pace = Pace(30.0, 10)
+    """Room numbers that a network typed in vain (M9)."""
+    guests_by_number: Pace = Pace(10.0, 30)
+    """Per meeting, however many networks they come from (M9)."""
     entries: int = 50_000
     """Of each table, at most."""
 
@@ -100,7 +104,7 @@ class Throttle:
         self._limits = limits = limits or SignInLimits()
         self._guesses = _Table(limits.entries, Failures())
         self._paces: dict[str, _Table[float]] = {}
-        for name in ("account", "network", "tries", "registrations", "codes", "senders", "global"):
+        for name in ("account", "network", "tries", "registrations", "codes", "senders", "global", "numbers", "rooms"):
             self._paces[name] = _Table(limits.entries, 0.0)
         self._rates = {
             "account": limits.account_failures,
@@ -110,6 +114,8 @@ class Throttle:
             "codes": limits.codes_to_address,
             "senders": limits.codes_from_network,
             "global": limits.global_tries,
+            "numbers": limits.wrong_numbers,
+            "rooms": limits.guests_by_number,
         }
 
     def heard(self, step: str, key: bytes) -> None:
@@ -200,6 +206,26 @@ class Throttle:
         _refuse_for(self._limits.codes_to_address.wait(self._paces["codes"].get(receiver_key), now))
         self._spend("senders", network, self._limits.codes_from_network)
         self._spend("codes", receiver_key, self._limits.codes_to_address)
+
+    def type_number(self, address: str) -> None:
+        """A room number is typed; it counts as wrong until `number_right`, so that parallel guesses count too (M9)."""
+        key, now, pace = _key(network_of(address)), self._clock.monotonic(), self._limits.wrong_numbers
+        due = self._paces["numbers"].get(key)
+        _refuse_for(pace.wait(due, now))
+        self._paces["numbers"].put(key, pace.spend(due, now))
+
+    def number_right(self, address: str) -> None:
+        """It was a meeting's."""
+        key, pace = _key(network_of(address)), self._limits.wrong_numbers
+        self._paces["numbers"].put(key, self._paces["numbers"].get(key) - pace.interval)
+
+    def number_wrong(self, address: str) -> None:
+        """It was nobody's; `type_number` has counted it here already."""
+        self._tell("numbers", _key(network_of(address)))
+
+    def guest_by_number(self, meeting: str) -> None:
+        """A guest comes to a meeting by its number."""
+        self._spend("rooms", _key(meeting), self._limits.guests_by_number)
 
     def sweep(self) -> None:
         """Forget what would change nothing; from time to time."""

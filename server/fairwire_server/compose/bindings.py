@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fairwire_protocol.operations import bookings, chat, contacts, identity, organiser, slots
+from fairwire_protocol.operations import bookings, chat, contacts, identity, organiser, rooms, slots
 from fairwire_server.registry import BUYERS, ORGANISERS, SIGNED_IN, TEAM, Allow, Registry
 
 if TYPE_CHECKING:  # node.py builds them and calls `bind`
@@ -44,6 +44,7 @@ def bind(registry: Registry, to: Services) -> Registry:
     _contacts(registry, to)
     _slots(registry, to)
     _bookings(registry, to)
+    _rooms(registry, to)
     return registry.sealed()
 
 
@@ -156,3 +157,17 @@ def _bookings(registry: Registry, to: Services) -> None:
     registry.bind(bookings.PROPOSE, MEETERS, to.proposals.propose)
     registry.bind(bookings.ANSWER_PROPOSAL, MEETERS, to.proposals.answer)
     registry.bind(bookings.WITHDRAW_PROPOSAL, MEETERS, to.proposals.withdraw)
+
+
+def _rooms(registry: Registry, to: Services) -> None:
+    registry.bind(rooms.ENTER, MEETERS, to.entering.enter)
+    registry.bind(rooms.ATTENDANCE, MEETERS, to.entering.attendance)
+    registry.bind(rooms.INVITE, MEETERS, to.inviting.invite)
+    registry.bind(rooms.INVITATIONS, MEETERS, to.inviting.invitations)
+    registry.bind(rooms.REVOKE_INVITATION, MEETERS, to.inviting.revoke)
+    registry.bind(rooms.UNINVITE, MEETERS, to.inviting.uninvite)
+    registry.bind(rooms.LOBBY, MEETERS, to.lobby.guests)
+    registry.bind(rooms.ADMIT, MEETERS, to.lobby.admit)
+    registry.bind_download(rooms.CALENDAR, MEETERS, to.feeds.calendar)
+    registry.bind(rooms.FEED, MEETERS, to.feeds.feed)
+    registry.bind(rooms.RESET_FEED, MEETERS, to.feeds.reset)

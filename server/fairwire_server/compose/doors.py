@@ -11,13 +11,16 @@ from fairwire_server import __version__
 from fairwire_server.compose.node import Node
 from fairwire_server.database.migrate import pending
 from fairwire_server.database.queries import load_queries
+from fairwire_server.doors.addresses import limit_key
 from fairwire_server.doors.admission import Admission
 from fairwire_server.doors.bodies import BodyLimits
 from fairwire_server.doors.callbacks import callback_routes
 from fairwire_server.doors.guard import allowed_origins
 from fairwire_server.doors.health import Health, build_admin_app, health_routes
 from fairwire_server.doors.http import HttpPolicy, build_http_app
+from fairwire_server.doors.limits import ADDRESS_RATES, Limits
 from fairwire_server.doors.listen import listening
+from fairwire_server.doors.meeting_pages import MeetingPolicy, meeting_routes
 from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes, terminal_commands
 from fairwire_server.doors.socket import SocketDoor
 from fairwire_server.doors.threshold import House
@@ -67,6 +70,7 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
                 facts=lambda: _facts(node, sign_ins, url),
                 outbox=node.channels.outbox,
             ),
+            *meeting_routes(node.services.guests, node.services.feeds.served, _meeting_policy(node, url)),
         ],
     )
     async with AsyncExitStack() as stack:
@@ -83,6 +87,15 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
             )
         )
         yield Doors(port, admin_port, health, url)
+
+
+def _meeting_policy(node: Node, url: str) -> MeetingPolicy:
+    limits = Limits(node.clock, rates=ADDRESS_RATES, factor=node.settings.rate_factor)
+    return MeetingPolicy(
+        secure=url.startswith("https://"),
+        room_origin=node.services.rooms.origin,
+        check=lambda address: limits.check(limit_key(address), "read"),
+    )
 
 
 @asynccontextmanager

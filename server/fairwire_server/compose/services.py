@@ -57,6 +57,7 @@ from fairwire_server.chat.store import ChatStore
 from fairwire_server.chat.transfers import Transfers
 from fairwire_server.compose.meetings import build_meetings
 from fairwire_server.compose.noticing import build_notices
+from fairwire_server.compose.rooms import build_rooms, room_provider
 from fairwire_server.contacts.service import ContactLimits, Contacts
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.database.present import Present
@@ -75,10 +76,18 @@ from fairwire_server.jobs.hints import Hints
 from fairwire_server.jobs.lanes import Lanes
 from fairwire_server.meetings.audience import BookingAudience
 from fairwire_server.meetings.bookings import Bookings
+from fairwire_server.meetings.calendar import Calendars
+from fairwire_server.meetings.entering import Entering
+from fairwire_server.meetings.feeds import Feeds
+from fairwire_server.meetings.guests import Guests
+from fairwire_server.meetings.inviting import Inviting
 from fairwire_server.meetings.listing import BookingViews
+from fairwire_server.meetings.lobby import Lobby
 from fairwire_server.meetings.noticing import Noticing
+from fairwire_server.meetings.own_links import OwnLinks
 from fairwire_server.meetings.proposals import Proposals
 from fairwire_server.meetings.requesting import Requesting
+from fairwire_server.meetings.rooms import RoomProvider
 from fairwire_server.meetings.slots import Slots
 from fairwire_server.meetings.snapshot import meeting_parts
 from fairwire_server.meetings.telling import Telling
@@ -175,6 +184,14 @@ class Services:
     lanes: Lanes
     taking_in: TakingIn
     unsubscribing: Unsubscribing
+    calendars: Calendars
+    own_links: OwnLinks
+    entering: Entering
+    inviting: Inviting
+    lobby: Lobby
+    guests: Guests
+    feeds: Feeds
+    rooms: RoomProvider
 
 
 def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tokens, present: Present) -> Ground:
@@ -232,10 +249,13 @@ def build_services(ground: Ground, post: Post, channels: Sequence[Channel] = ())
     """Everything that handles operations."""
     chat = _chat(ground)
     meetings = build_meetings(ground, chat["transfers"], _posting(ground), chat["keyword_lists"])
+    accounts = _accounts(ground, post, meetings.pop("holdings"), meetings.pop("audience"))
+    rooms = room_provider(ground.settings)
     return Services(
-        **_accounts(ground, post, meetings.pop("holdings"), meetings.pop("audience")),
+        **accounts,
         **chat,
         **meetings,
+        **build_rooms(ground, meetings["telling"], accounts["throttle"], rooms),
         contacts=ground.contacts,
         presences=ground.presences,
         ephemera=Ephemera(ground.hub, ground.relay.show, chat["reading"].see, ground.works.clock),

@@ -83,7 +83,7 @@ def guard(*, origins: frozenset[str], trusted_proxies: Sequence[Network], metric
         except web.HTTPException as error:
             response = _of_router(error, correlation)
         except Exception:
-            log.exception("fault", method=request.method, path=request.path)
+            log.exception("fault", method=request.method, path=_pattern(request))
             response = _refusal(Unavailable("internal"), correlation)
         finally:
             CORRELATION.reset(outer)
@@ -96,12 +96,30 @@ def guard(*, origins: frozenset[str], trusted_proxies: Sequence[Network], metric
 async def _answered(
     request: web.Request, handler: Handler, origin: str | None, origins: frozenset[str]
 ) -> web.StreamResponse:
+    if origin == "null" and _is_form(request):
+        origin = None
     if origin is not None and origin not in origins:
         raise Refused("forbidden", "This Origin is not on the server's list.")
     request[ALLOWED_ORIGIN] = origin
     if origin is not None and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return web.Response(status=204, headers=_PREFLIGHT)
     return await handler(request)
+
+
+def _is_form(request: web.Request) -> bool:
+    """A page's form, which browsers send with the Origin `null` because the page asks for no Referer. What such a form does hangs on
+    no cookie that another site's form would carry along (SameSite), and the API on none at all."""
+    return (
+        request.method == "POST"
+        and request.content_type == "application/x-www-form-urlencoded"
+        and not request.path.startswith("/v1")
+    )
+
+
+def _pattern(request: web.Request) -> str:
+    """The path as it is declared, for the log: what stands in it may be a secret (M9, M14)."""
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -132,8 +132,8 @@ def _cid(request: web.Request) -> UUID | None:
 async def _send_bytes(request: web.Request, reply: BinaryReply) -> web.StreamResponse:
     etag = f'"{reply.etag}"'
     headers = {
-        "Cache-Control": FOREVER,
-        "Content-Disposition": "inline",
+        "Cache-Control": FOREVER if reply.lasting else "private, no-cache",
+        "Content-Disposition": f'attachment; filename="{reply.filename}"' if reply.filename else "inline",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "ETag": etag,
     }

@@ -14,7 +14,6 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-import jinja2
 from aiohttp import web
 from markupsafe import Markup, escape
 
@@ -25,10 +24,10 @@ from fairwire_server.doors.docs_view import docs_view
 from fairwire_server.doors.openapi import openapi_document
 from fairwire_server.doors.outbox import OutboxPages, OutboxReader, linked
 from fairwire_server.doors.schemas import build_version, encoded
+from fairwire_server.doors.templating import PACKAGE, templates
 
 __all__ = ["DemoSignIn", "FairName", "PagePolicy", "StartFacts", "page_routes", "terminal_commands"]
 
-PACKAGE: Final = "fairwire_server.doors"
 CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -37,6 +36,8 @@ STATIC: Final[Mapping[str, str]] = {
     "style.css": "text/css",
     "docs.js": "text/javascript",
     "copy.js": "text/javascript",
+    "meeting.css": "text/css",
+    "meeting.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 FACTS_S: Final = 5.0
@@ -129,13 +130,7 @@ class _Pages:
         self._read_facts = facts
         self._outbox = outbox
         self._known: tuple[float, StartFacts] | None = None
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader(PACKAGE, "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates()
         self._templates.filters |= {"inline": _inline, "paragraphs": _paragraphs, "linked": linked}
 
     def render(self, template: str, **values: object) -> str:

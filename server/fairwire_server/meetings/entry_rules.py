@@ -25,9 +25,9 @@ GUESTS_MAX: Final = 10
 Gate = Literal["early", "open", "late", "off"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Entrance:
-    """What is decided on: a booking's row, and how the account that asks stands to it."""
+    """What is decided on: a booking's row, and how the account that asks stands to it. In the order of the query `entrance`."""
 
     booking: UUID
     fair: UUID
@@ -42,6 +42,7 @@ class Entrance:
     was_invited: bool = False
     held: bool = False
     """It is or was the receiving account (A7: *own*)."""
+    room_number: str | None = None
 
 
 def opens_at(starts_at: datetime) -> datetime:
@@ -87,9 +88,8 @@ def side_of(caller: Caller, entrance: Entrance) -> Side:
     if caller.account == entrance.buyer:
         return "buyer"
     if caller.exhibitor is not None and caller.exhibitor == entrance.exhibitor:
-        scope = caller.scope("see_bookings")
         own = entrance.held or entrance.was_invited or entrance.receiver == caller.account
-        if scope in {"all", "team"} or (scope != "no" and own):
+        if (scope := caller.sees_bookings()) == "all" or (scope == "own" and own):
             return "team"
     raise Refused("not_found")
 
@@ -114,7 +114,7 @@ def check_inviter(caller: Caller, entrance: Entrance) -> None:
 
 def keeps_lobby(caller: Caller, entrance: Entrance) -> bool:
     """M9: a member of a side looks after its guests: buyer, receiving account, invited colleagues, and who sees all bookings."""
-    return may_enter(caller, entrance) or (caller.side == "team" and caller.scope("see_bookings") in {"all", "team"})
+    return may_enter(caller, entrance) or caller.sees_bookings() == "all"
 
 
 def check_keeper(caller: Caller, entrance: Entrance) -> None:

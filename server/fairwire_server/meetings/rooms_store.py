@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from fairwire_protocol.models import Side
+from fairwire_protocol.models import Guest, Side
+from fairwire_server.clock import milliseconds
 from fairwire_server.database.pool import Connection, Row
 from fairwire_server.database.queries import load_queries
+from fairwire_server.meetings.entry_rules import Entrance
 
-__all__ = ["RoomStore"]
+__all__ = ["RoomStore", "guest_of"]
 
 
 class RoomStore:
@@ -49,3 +51,33 @@ class RoomStore:
         """Own invitations for those that have none; `sides` in ascending order, so that two who do this never wait in a ring."""
         bookings, names = [one[0] for one in sides], [one[1] for one in sides]
         await self.run(connection, "insert_own_invitations", ids, bookings, names, now)
+
+    async def entrance(self, connection: Connection, booking: UUID, account: UUID) -> Entrance | None:
+        """What is decided on of a booking, for an account."""
+        row = await self.row(connection, "entrance", booking, account)
+        return None if row is None else Entrance(*row)
+
+    async def lock(self, connection: Connection, booking: UUID) -> bool:
+        """Hold a booking's row, after slots and accounts and before streams; false if there is none."""
+        return await self.value(connection, "lock_booking", booking) is not None
+
+    async def guests(self, connection: Connection, booking: UUID, side: Side) -> tuple[Guest, ...]:
+        """The lobby of a side."""
+        return tuple(guest_of(row) for row in await self.fetch(connection, "guests", booking, side))
+
+
+def guest_of(row: Row) -> Guest:
+    """A guest as its side sees it."""
+    state: Literal["waiting", "admitted", "refused"] = "waiting"
+    if row["refused_at"] is not None:
+        state = "refused"
+    elif row["admitted_at"] is not None:
+        state = "admitted"
+    return Guest(
+        id=row["id"],
+        booking=row["booking_id"],
+        side=row["side"],
+        name=row["name"],
+        at=milliseconds(row["at"]),
+        state=state,
+    )
