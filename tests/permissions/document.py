@@ -54,8 +54,8 @@ fair. *susp.*: a suspended account. *organiser*: of the same fair.
 **Rows.** A row says which id of the request varies and whose id stands there. `held` is a chat of buyer with acme; `colleague`
 one of other buyer with acme that main holds; `rival` and `far` are chats of the other exhibitor and at the other fair;
 `…_late` is a message or image from after the transfer that ended former's view. As an account, session or image `acme`, `rival` and
-`far` mean somebody there who is no column. As a booking, `soon` can be entered and `over` has ended; both were received by former, then by holder. Links and guests are of the
-side they are named after. `unknown` exists nowhere. `plain`: the request names nothing.
+`far` mean somebody there who is no column. As a booking, `soon` can be entered and `over` has ended; both were received by former, then
+by holder. Links and guests are of the side they are named after. `unknown` exists nowhere. `plain`: the request names nothing.
 """
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from email.utils import parseaddr
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +11,10 @@ from fairwire_server.database.present import Present
 from fairwire_server.database.work import Works
 from fairwire_server.jobs.hints import Hints
 from fairwire_server.jobs.lanes import Lanes
-from fairwire_server.meetings.calendar import Calendars, Party
-from fairwire_server.meetings.links import Links
+from fairwire_server.meetings.calendar import Calendars
 from fairwire_server.meetings.notice_store import MeetingNoticeStore
 from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.own_links import OwnLinks
-from fairwire_server.meetings.rooms_store import RoomStore
 from fairwire_server.meetings.subject import BookingSubject, WaitingSubject
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.notices.claiming import Claims
@@ -44,6 +41,8 @@ def build_notices(
     tokens: Tokens,
     streams: Streams,
     telling: Telling,
+    own_links: OwnLinks,
+    calendars: Calendars,
     channels: Sequence[Channel],
 ) -> dict[str, Any]:
     """Planning, registered with the bookings' telling; the lanes of this process, and what feeds them."""
@@ -59,7 +58,7 @@ def build_notices(
         store,
         streams,
         fall_over,
-        _subjects(settings, Links(tokens.key, url)),
+        _subjects(own_links, calendars),
         present,
         worker=uuid4(),
         budget=Budget(total=settings.sms_daily_max),
@@ -76,13 +75,11 @@ def build_notices(
     }
 
 
-def _subjects(settings: Settings, links: Links) -> dict[str, Subject]:
+def _subjects(own_links: OwnLinks, calendars: Calendars) -> dict[str, Subject]:
     """Who re-checks what a notice is about (N2)."""
     store = MeetingNoticeStore()
-    name, address = parseaddr(settings.smtp_from)
-    calendars = Calendars(Party(name or "Fairwire", address or "noreply@localhost"))
     return {
-        "booking": BookingSubject(store, OwnLinks(RoomStore(), links), calendars),
+        "booking": BookingSubject(store, own_links, calendars),
         "proposal": WaitingSubject(store, "notice_proposals"),
         "place": WaitingSubject(store, "notice_places"),
         "guest": WaitingSubject(store, "notice_guests"),

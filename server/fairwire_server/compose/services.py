@@ -250,12 +250,12 @@ def build_services(ground: Ground, post: Post, channels: Sequence[Channel] = ())
     chat = _chat(ground)
     meetings = build_meetings(ground, chat["transfers"], _posting(ground), chat["keyword_lists"])
     accounts = _accounts(ground, post, meetings.pop("holdings"), meetings.pop("audience"))
-    rooms = room_provider(ground.settings)
+    rooms = build_rooms(ground, meetings["telling"], accounts["throttle"], room_provider(ground.settings))
     return Services(
         **accounts,
         **chat,
         **meetings,
-        **build_rooms(ground, meetings["telling"], accounts["throttle"], rooms),
+        **rooms,
         contacts=ground.contacts,
         presences=ground.presences,
         ephemera=Ephemera(ground.hub, ground.relay.show, chat["reading"].see, ground.works.clock),
@@ -266,6 +266,8 @@ def build_services(ground: Ground, post: Post, channels: Sequence[Channel] = ())
             ground.tokens,
             ground.streams,
             meetings["telling"],
+            rooms["own_links"],
+            rooms["calendars"],
             channels,
         ),
     )
