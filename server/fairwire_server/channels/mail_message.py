@@ -30,6 +30,7 @@ LINE_BYTES: Final = 57
 """76 characters of base64 (RFC 2045 §6.8)."""
 _NO_HEADER: Final = re.compile(r"[\x00-\x1f\x7f]")
 _NO_ADDRESS: Final = re.compile(r"[\x00-\x20\x7f()<>\[\]:;,\\\"]")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9 ._-]*")
 
@@ -87,12 +88,12 @@ def _multipart(kind: str, boundary: str, parts: list[bytes]) -> bytes:
 
 def _text(text: str, kind: str) -> bytes:
     """As it is where every server passes it on unchanged, else as base64."""
-    lines = text.splitlines()
+    lines = _LINE_END.split(text)  # not splitlines(), for which seven more characters end a line, and are gone
     if all(len(line) <= LINE_MAX and _PLAIN.fullmatch(line) for line in lines):
         head = f'Content-Type: {kind}; charset="utf-8"\r\nContent-Transfer-Encoding: 7bit\r\n\r\n'
         return (head + "\r\n".join(lines) + "\r\n").encode()
     # CRLF before encoding: RFC 2045 §6.8, base64 of a text is that of its canonical form.
-    canonical = "".join(f"{line}\r\n" for line in re.split(r"\r\n|\r|\n", text))
+    canonical = "".join(f"{line}\r\n" for line in lines)
     return _base64(canonical.encode(errors="replace"), f'{kind}; charset="utf-8"')
 
 

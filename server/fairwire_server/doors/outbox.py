@@ -136,7 +136,7 @@ def calendar_lines(text: str) -> list[tuple[int, str, str]]:
     """An iCalendar object's lines, unfolded (RFC 5545 §3.1), as (depth, name with parameters, value)."""
     lines: list[tuple[int, str, str]] = []
     depth = 0
-    for line in re.sub(r"\r?\n[ \t]", "", text).splitlines():
+    for line in re.split(r"\r?\n", re.sub(r"\r?\n[ \t]", "", text).rstrip("\r\n")):
         found = re.match(r'((?:[^:"]|"[^"]*")*):(.*)', line)
         name, value = (found[1], found[2]) if found else (line, "")
         before, after = _STEPS.get(f"{name}:".upper(), (0, 0))
