@@ -69,6 +69,13 @@ class Booth:
             await work.connection.execute(sql["buyer"], id_, b'{"full_name": "Extra"}', True)
         ground.cast[name] = Somebody(name, id_, session, fair, None, "")
 
+    async def section(self, name: str) -> UUID:
+        """A section of the first fair."""
+        section = uuid7()
+        async with self.running.node.works.begin() as work:
+            await work.connection.execute(self.sql["section"], section, self.running.ground.fairs["one"], name)
+        return section
+
     async def fact(self, booking: UUID) -> BookingFact:
         """The booking's row, as services see it."""
         async with self.running.node.works.begin() as work:

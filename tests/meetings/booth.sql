@@ -44,3 +44,23 @@ UPDATE booking SET state = 'assigned', receiver_id = $2, assignment = 1, sequenc
 -- name: guest
 -- Somebody waits on one side of a meeting, having come by its number.
 INSERT INTO guest (id, booking_id, side, name, cookie_hash, at) VALUES ($1, $2, $3, 'Guest', uuid_send($1), $4);
+
+-- name: notices
+-- What an account was told to look at.
+SELECT body FROM account_event WHERE account_id = $1 AND type = 'notice' ORDER BY pos;
+
+-- name: section
+-- A section of the first fair.
+INSERT INTO section (id, fair_id, external_id, name_zh, name_en) VALUES ($1, $2, $3, $3, $3);
+
+-- name: describe_buyer
+-- What a buyer says of itself.
+UPDATE buyer SET country = $2, interests = $3 WHERE account_id = $1;
+
+-- name: invite
+-- A colleague is invited by the receiving account.
+INSERT INTO invited (booking_id, account_id, by_id, at) VALUES ($1, $2, $2, $3);
+
+-- name: receive
+-- A meeting that was received in its time.
+UPDATE booking SET state = 'assigned', receiver_id = $2, assignment = 1 WHERE id = $1;

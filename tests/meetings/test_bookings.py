@@ -91,7 +91,7 @@ async def test_without_the_needed_address_only_after_a_warning_a8(booth: Booth) 
 async def test_who_cannot_receive_m6(booth: Booth, to: str) -> None:
     booking = await booth.booking(await booth.slot())
     receiver = booth.running.ground[to].id
-    args = {"booking": booking, "receiver": receiver, "confirm_unreachable": True}
+    args: dict[str, Any] = {"booking": booking, "receiver": receiver, "confirm_unreachable": True}
     assert await code(booth, "main", "bookings.assign", **args) == "bad_receiver"
 
 

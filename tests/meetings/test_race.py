@@ -35,7 +35,7 @@ async def another_process(agenda: Agenda) -> AsyncIterator[Book]:
     """A second service that gathers batches of its own, as another node's does, over the same database."""
     node = agenda.running.node
     posting = partial(Posting, node.ground.chat_store, node.ground.contact_store, node.ground.streams, span=10)
-    service = build_meetings(node.ground, posting, node.services.keyword_lists)["requesting"]
+    service = build_meetings(node.ground, node.services.transfers, posting, node.services.keyword_lists)["requesting"]
     assert isinstance(service, Requesting)
 
     async def book(who: str, slot: UUID) -> str:

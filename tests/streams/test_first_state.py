@@ -27,9 +27,15 @@ from tests.streams.world import OPERATIONS, Numbers, World
 ROLES: Final = (*TEAM, *BUYERS[:3], "rival_main", "organiser")
 LIVE: Final = ("buyer", "main", "sales")
 OFTEN: Final = (
-    ("buyer_says",) * 8 + ("team_says",) * 4 + ("open",) * 4 + ("transfer", "ask", "answer", "pin", "read") * 2
+    ("buyer_says",) * 8
+    + ("team_says",) * 4
+    + ("open",) * 4
+    + ("transfer", "ask", "answer", "pin", "read") * 2
+    + ("slot", "request", "assign") * 6
+    + ("propose", "answer_proposal") * 6
+    + ("queue", "answer_place", "cancel") * 2
 )
-RARE: Final = {"suspend", "disable", "promote"}
+RARE: Final = {"suspend", "disable", "promote", "withdraw_slot"}
 USUAL: Final = tuple(name for name in OPERATIONS if name not in RARE)
 SMALL = st.integers(0, 23)
 OPERATION = st.tuples(st.sampled_from((*OFTEN, *USUAL, *USUAL, *sorted(RARE), "check")), st.tuples(SMALL, SMALL, SMALL))

@@ -17,6 +17,7 @@ from fairwire_server.accounts.rules import Caller
 from fairwire_server.compose import Node
 from tests.harness.clock import ManualClock
 from tests.streams.crowd import BUYERS, EXHIBITORS, TEAM, Crowd, run
+from tests.streams.meetings_world import MEETINGS, Meetings
 
 __all__ = ["OPERATIONS", "Numbers", "World"]
 
@@ -26,10 +27,11 @@ PAUSES: Final = (2.0, 2.0, 2.0, 130.0, 16 * 60.0)
 FAULTS: Final = frozenset({"internal", "busy", "database"})
 
 
-class World:
+class World(Meetings):
     """Runs operations, and counts what came of them."""
 
     def __init__(self, node: Node, clock: ManualClock, crowd: Crowd) -> None:
+        super().__init__()
         self.node = node
         self.clock = clock
         self.crowd = crowd
@@ -247,6 +249,9 @@ class World:
         """Time moves on, and whatever is due happens (C8, C11). The node's own loops wake up too and find it done."""
         self.clock.advance(seconds)
         await self.node.services.transfers.expire()
+        await self.node.services.proposals.expire()
+        await self.node.services.waiting.expire()
+        await self.node.services.waiting.grow()
         await self.node.services.acts.sweep_waiting()
         await self.node.services.receipts.flush()
 
@@ -265,6 +270,6 @@ OPERATIONS: Final[dict[str, Callable[..., Awaitable[bool]]]] = {
     name: getattr(World, name)
     for name in (
         "buyer_says", "team_says", "open", "transfer", "ask", "answer", "take_over", "pin", "star", "recall", "read", "receive",
-        "handle", "add_customer", "block", "rename", "profile", "wait", "suspend", "disable", "promote",
+        "handle", "add_customer", "block", "rename", "profile", "wait", "suspend", "disable", "promote", *MEETINGS,
     )
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Holding a booking while it is decided: every row that the decision needs, locked in the order of the house.
 
 Slots, accounts and bookings come before conversations and streams (W4), and each kind by ascending id. Which slots and accounts a
-booking needs is read before anything is locked; if that has changed once it is, the decision begins anew.
+booking needs is read before anything is locked; if it turns out to need others once it is, the decision begins anew.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ async def hold(
         raise Refused("not_found")
     row = await store.row(work.connection, "open_proposal", booking)
     proposal = None if row is None else OpenProposal(*row)
-    seen = (fact.slot, fact.receiver, proposal and proposal.slot)
-    if seen != (slot, receiver, proposed):
+    needed = {fact.slot, *((proposal.slot,) if proposal else ())}
+    lacks_slot = slots is not None and not needed <= held_slots.keys()
+    if lacks_slot or (with_receiver and fact.receiver is not None and fact.receiver not in held_accounts):
         raise Unavailable(retry_after_ms=50)
     return Held(fact, proposal, held_slots, held_accounts)
 

@@ -1,0 +1,86 @@
+"""Meetings go with chats before an account does (A6), and names that bookings show stay right (W5)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from fairwire_protocol.errors import FairwireError
+from tests.meetings.booth import Booth
+
+
+async def assigned(booth: Booth, booking: UUID, to: str) -> None:
+    args: dict[str, Any] = {"booking": booking, "receiver": booth.running.ground[to].id, "confirm_unreachable": True}
+    await booth.desk.call("main", "bookings.assign", **args)
+
+
+@pytest.mark.parametrize("how", ["remove", "disable", "exhibit"])
+async def test_meetings_are_handed_over_or_the_account_stays_a6(booth: Booth, how: str) -> None:
+    booking = await booth.booking(await booth.slot())
+    await assigned(booth, booking, "sales")
+    over = await booth.booking(await booth.slot(-0.6), "buyer2")
+    async with booth.running.node.works.begin() as work:
+        await work.connection.execute(booth.sql["receive"], over, booth.running.ground["sales"].id)
+
+    async def go(**more: Any) -> None:
+        account = {"account": booth.running.ground["sales"].id}
+        if how == "remove":
+            await booth.desk.call("main", "team.remove", **account, **more)
+        else:
+            change = {"enabled": False} if how == "disable" else {"kind": "exhibit"}
+            await booth.desk.call("main", "team.update", **account, **change, **more)
+
+    with pytest.raises(FairwireError) as refused:
+        await go()
+    assert refused.value.code == "handover_needed"
+    assert refused.value.detail is not None
+    held: Any = refused.value.detail["open"]
+    assert held["booking"] == {"count": 1, "ids": [str(booking)]}
+    await go(handover_to=booth.running.ground["sales2"].id)
+    after = (await booth.kept("sales2"))[booking]
+    assert after.receiver is not None
+    assert after.receiver.id == booth.running.ground["sales2"].id
+    assert after.assignment == 2
+    assert (await booth.kept("buyer"))[booking] == after
+    assert (await booth.fact(over)).receiver == booth.running.ground["sales"].id  # what is over stays
+
+
+async def test_a_colleague_who_is_not_free_is_refused_with_the_list_a6_m4(booth: Booth) -> None:
+    slot = await booth.slot()
+    mine, other = await booth.booking(slot), await booth.booking(slot, "buyer2")
+    await assigned(booth, mine, "sales")
+    await assigned(booth, other, "sales2")
+    with pytest.raises(FairwireError) as refused:
+        await booth.desk.call(
+            "main",
+            "team.remove",
+            account=booth.running.ground["sales"].id,
+            handover_to=booth.running.ground["sales2"].id,
+        )
+    assert refused.value.code == "receiver_busy"
+    assert refused.value.detail == {"open": {"booking": {"count": 1, "ids": [str(mine)]}}}
+    assert (await booth.fact(mine)).receiver == booth.running.ground["sales"].id
+
+
+async def test_chats_and_meetings_of_one_conversation_go_in_one_step_a6_w4(booth: Booth) -> None:
+    conversation = await booth.desk.open("buyer")
+    await booth.desk.say("buyer", conversation, "hello")
+    await booth.desk.transfer(await booth.desk.holder(conversation), conversation, "sales")
+    booking = await booth.booking(await booth.slot())
+    await assigned(booth, booking, "sales")
+    await booth.desk.call(
+        "main", "team.remove", account=booth.running.ground["sales"].id, handover_to=booth.running.ground["sales2"].id
+    )
+    assert await booth.desk.holder(conversation) == "sales2"
+    kinds = [(row["seq"], row["kind"]) for row in await booth.rows("messages", conversation)]
+    assert kinds == list(enumerate(("text", "transfer", "booking", "booking", "transfer", "booking"), 1))
+    assert booking in await booth.kept("sales2")
+
+
+async def test_suspending_a_buyer_leaves_its_bookings_a6(booth: Booth) -> None:
+    booking = await booth.booking(await booth.slot())
+    await booth.desk.call("organiser", "organiser.suspend", account=booth.running.ground["buyer"].id, suspended=True)
+    await assigned(booth, booking, "sales")
+    assert (await booth.fact(booking)).state == "assigned"
