@@ -16,6 +16,18 @@ async def assigned(booth: Booth, booking: UUID, to: str) -> None:
     await booth.desk.call("main", "bookings.assign", **args)
 
 
+async def patiently(booth: Booth, op: str, **fields: Any) -> None:
+    """As a client does: what is temporary is tried again. A notice of a meeting that is just being sent holds its handover up."""
+    while True:
+        try:
+            await booth.desk.call("main", op, **fields)
+        except FairwireError as error:
+            if error.final:
+                raise
+        else:
+            return
+
+
 @pytest.mark.parametrize("how", ["remove", "disable", "exhibit"])
 async def test_meetings_are_handed_over_or_the_account_stays_a6(booth: Booth, how: str) -> None:
     booking = await booth.booking(await booth.slot())
@@ -27,10 +39,10 @@ async def test_meetings_are_handed_over_or_the_account_stays_a6(booth: Booth, ho
     async def go(**more: Any) -> None:
         account = {"account": booth.running.ground["sales"].id}
         if how == "remove":
-            await booth.desk.call("main", "team.remove", **account, **more)
+            await patiently(booth, "team.remove", **account, **more)
         else:
             change = {"enabled": False} if how == "disable" else {"kind": "exhibit"}
-            await booth.desk.call("main", "team.update", **account, **change, **more)
+            await patiently(booth, "team.update", **account, **change, **more)
 
     with pytest.raises(FairwireError) as refused:
         await go()
@@ -53,8 +65,8 @@ async def test_a_colleague_who_is_not_free_is_refused_with_the_list_a6_m4(booth:
     await assigned(booth, mine, "sales")
     await assigned(booth, other, "sales2")
     with pytest.raises(FairwireError) as refused:
-        await booth.desk.call(
-            "main",
+        await patiently(
+            booth,
             "team.remove",
             account=booth.running.ground["sales"].id,
             handover_to=booth.running.ground["sales2"].id,
@@ -70,8 +82,8 @@ async def test_chats_and_meetings_of_one_conversation_go_in_one_step_a6_w4(booth
     await booth.desk.transfer(await booth.desk.holder(conversation), conversation, "sales")
     booking = await booth.booking(await booth.slot())
     await assigned(booth, booking, "sales")
-    await booth.desk.call(
-        "main", "team.remove", account=booth.running.ground["sales"].id, handover_to=booth.running.ground["sales2"].id
+    await patiently(
+        booth, "team.remove", account=booth.running.ground["sales"].id, handover_to=booth.running.ground["sales2"].id
     )
     assert await booth.desk.holder(conversation) == "sales2"
     kinds = [(row["seq"], row["kind"]) for row in await booth.rows("messages", conversation)]
