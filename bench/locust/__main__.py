@@ -47,7 +47,9 @@ def main() -> int:
     if chosen.embedded is None:
         return _generate(command, environment)
     with embedded_server(Fair(*chosen.embedded)) as stage:
-        return _generate([*command, "--host", stage.host, "--accounts", str(stage.accounts)], environment)
+        return _generate(
+            [*command, "--host", stage.host, "--accounts", str(stage.accounts)], {**environment, **stage.settings}
+        )
 
 
 def _generate(command: list[str], environment: dict[str, str]) -> int:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping
 
 import gevent
 import gevent.subprocess
 import msgspec
-from locust.stats import RequestStats, StatsEntry, bucket_response_time
+from locust.stats import RequestStats
 
 from bench.locust.fanout import Fanout
 from bench.locust.holder import Report
 from bench.locust.person import DELIVERED
 from bench.locust.shapes import AGAIN, LIVE
 from bench.locust.station import Options
+from bench.locust.tally import add_times
 
 __all__ = ["Audience"]
 
@@ -72,22 +72,6 @@ class Audience:
             if len(self._shares) == self._shares.maxlen:
                 self.share = max(self.share, sum(self._shares) / len(self._shares))
             self._fanout.merge(report.spreads)
-            self._add("fan-out", DELIVERED["announcement"], report.delivered)
-            self._add("socket", f"{LIVE} (held)", report.connected)
-            self._add("socket", AGAIN, report.again)
-
-    def _add(self, kind: str, name: str, times: Mapping[int, int]) -> None:
-        """Thousands of figures at once: into the entry as a whole, for one by one would stop the generator."""
-        if not times:
-            return
-        entry = StatsEntry(self._stats, name, kind, self._stats.total.use_response_times_cache)
-        for ms, count in sorted(times.items()):
-            entry.log(ms, 0)
-            more = count - 1
-            entry.num_requests += more
-            entry.response_times[bucket_response_time(ms)] += more
-            entry.total_response_time += ms * more
-            second = int(entry.last_request_timestamp or 0)
-            entry.num_reqs_per_sec[second] = entry.num_reqs_per_sec.get(second, 0) + more
-        self._stats.get(name, kind).extend(entry)
-        self._stats.total.extend(entry)
+            add_times(self._stats, "fan-out", DELIVERED["announcement"], report.delivered)
+            add_times(self._stats, "socket", f"{LIVE} (held)", report.connected)
+            add_times(self._stats, "socket", AGAIN, report.again)

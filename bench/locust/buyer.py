@@ -1,14 +1,14 @@
-"""Buyers: they browse exhibitors and exhibits, watch who is there, open chats, write, leave and come back."""
+"""Buyers: they browse exhibitors and exhibits, watch who is there, open chats, write, book, leave and come back."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from bench.locust.agenda import Act
+from bench.locust.booking import INCOMPLETE, Booker
 from bench.locust.cast import BUYERS
 from bench.locust.person import Chat
 from bench.locust.texts import WORDS
-from bench.locust.writing import Writer
 from fairwire_protocol.models import Exhibit, Subject
 from fairwire_protocol.operations.chat import HISTORY, OPEN, History, OpenChat
 from fairwire_protocol.operations.contacts import WATCH, Watch
@@ -17,11 +17,10 @@ from fairwire_protocol.operations.identity import EXHIBITOR, EXHIBITORS, Exhibit
 __all__ = ["Buyer"]
 
 ON_SCREEN: Final = 20
-INCOMPLETE: Final = "profile_incomplete"
 SOUGHT: Final = 0.3  # of the lists are found by a word, the others by turning pages
 
 
-class Buyer(Writer):
+class Buyer(Booker):
     """A buyer with a browser open."""
 
     weight = BUYERS
@@ -32,7 +31,6 @@ class Buyer(Writer):
     def on_start(self) -> None:
         """Come in at the first page."""
         self._page: str | None = None
-        self._visits = False  # a visitor, whose profile is incomplete, may only look (A3)
         self._exhibits: tuple[Exhibit, ...] = ()
         super().on_start()
 
@@ -45,6 +43,8 @@ class Buyer(Writer):
             "buyer.write": self.write_somewhere,
             "buyer.scroll": self.scroll,
             "buyer.leave": self.leave,
+            "buyer.book": self.book,
+            "buyer.cancel": self.cancel,
         }
 
     def browse(self) -> None:

@@ -23,11 +23,13 @@ from locust.runners import LocalRunner, MasterRunner
 
 from bench.locust.audience import Audience
 from bench.locust.cast import Cast, read_actors
+from bench.locust.diary import BookingVerdict, judge_bookings
 from bench.locust.fanout import Fanout, Spread
-from bench.locust.generator import LEDGER, STILL, WANT, Closing
+from bench.locust.generator import LEDGER, LISTED, STILL, WANT, Closing
 from bench.locust.ledger import Counts, Verdict, judge
+from bench.locust.reminding import Reminded, Reminding
 from bench.locust.report import Outcome, progress, say_outcome
-from bench.locust.shapes import FIRST, LAST, NEWS_FIRST, NEWS_LAST, Times
+from bench.locust.shapes import BOOKED_FIRST, BOOKED_LAST, FIRST, LAST, NEWS_FIRST, NEWS_LAST, Times
 from bench.locust.station import Options, Part, options_of, station_of
 
 __all__ = ["Conductor", "times_of"]
@@ -37,7 +39,11 @@ ARRIVE_S: Final = 1.5
 TRIES: Final = 6
 PROGRESS_S: Final = 5.0
 FINISHED_NS: Final = 5_000_000_000  # workers report every 3 s
-ENTRIES: Final = {"chat": (FIRST, LAST), "announcement": (NEWS_FIRST, NEWS_LAST)}
+ENTRIES: Final = {
+    "chat": (FIRST, LAST),
+    "announcement": (NEWS_FIRST, NEWS_LAST),
+    "booking": (BOOKED_FIRST, BOOKED_LAST),
+}
 
 
 class Conductor:
@@ -51,6 +57,8 @@ class Conductor:
         self._audience: Audience | None = None
         self._counts: dict[str, Counts] = {}
         self._still: set[int] = set()
+        self._listed: set[int] = set()
+        self._reminding: Reminding | None = None
         self._closings: dict[int, Closing] = {}
         self._run = 0
         self._parts: dict[int, str] = {}
@@ -61,6 +69,7 @@ class Conductor:
         self._running = False
         runner.register_message(WANT, self._on_want)
         runner.register_message(STILL, self._on_still)
+        runner.register_message(LISTED, self._on_listed)
         runner.register_message(LEDGER, self._on_ledger)
         events = environment.events
         events.worker_connect.add_listener(self._enrol)
@@ -77,10 +86,15 @@ class Conductor:
             if isinstance(self._runner, MasterRunner)
             else []
         )
-        self._cast = Cast.of(read_actors(Path(options.accounts)), options.people, options.hold)
+        actors = read_actors(Path(options.accounts))
+        self._cast = Cast.of(actors, options.people, options.hold)
         self._taken = {"buyer": 0, "team": 0, "organiser": 0}
         self._run, self._parts = random.getrandbits(16), {}
-        self._fanout, self._counts, self._closings, self._still = Fanout(), {}, {}, set()
+        self._fanout, self._counts, self._closings = Fanout(), {}, {}
+        self._still, self._listed = set(), set()
+        self._reminding = Reminding.planned(options, actors[0].fair, times_of(options).rise)
+        if environment.shape_class is not None:
+            environment.shape_class.reset_time()  # planning takes a moment, which is none of the run's
         self.outcome, self._began, self._running = None, time.monotonic(), True
         for worker in [worker.id for worker in workers] or [""]:
             self._enrol(worker)
@@ -137,30 +151,36 @@ class Conductor:
         options = options_of(environment)
         seconds = time.monotonic() - self._began
         self._ask("quiet", lambda: len(self._still) >= len(self._parts))
-        verdict = judge(())
+        self._ask("list", lambda: len(self._listed) >= len(self._parts))
+        verdict, bookings, lost = judge(()), judge_bookings(()), 0
         for _attempt in range(TRIES):
             gevent.sleep(ARRIVE_S)
             self._closings = {}
             self._ask("show", lambda: len(self._closings) >= len(self._parts))
-            before, verdict = verdict.lost, judge(closing.rows for closing in self._closings.values())
-            if verdict.lost in {0, before}:  # what is only late arrives meanwhile
+            before, verdict = lost, judge(closing.rows for closing in self._closings.values())
+            bookings = judge_bookings(closing.diary for closing in self._closings.values())
+            lost = verdict.lost + bookings.lost
+            if lost in {0, before}:  # what is only late arrives meanwhile
                 break
         self._running = False
         if self._audience is not None:
             self._audience.end()
         self._finish(time.time_ns() + FINISHED_NS)
-        self.outcome = self._judge(options, verdict, seconds)
+        reminders = None if self._reminding is None else self._reminding.result(self._environment.stats)
+        self.outcome = self._judge(options, verdict, bookings, reminders, seconds)
         say_outcome(options, self.outcome, environment.stats)
         self._audience = None
         gevent.sleep(1.2)  # locust writes its CSV files once a second
 
-    def _judge(self, options: Options, verdict: Verdict, seconds: float) -> Outcome:
+    def _judge(
+        self, options: Options, verdict: Verdict, bookings: BookingVerdict, reminders: Reminded | None, seconds: float
+    ) -> Outcome:
         held = self._audience
         shares = [closing.share for closing in self._closings.values()]
         here = [closing.share for closing in self._closings.values() if closing.machine == socket.gethostname()]
         together = (sum(here) + (held.share if held is not None else 0.0)) / len(os.sched_getaffinity(0))
         return Outcome.of(
-            options, verdict, self._environment.stats, seconds,
+            options, verdict, self._environment.stats, seconds, bookings=bookings, reminders=reminders,
             generators=(len(self._closings), len(self._parts)), busiest=max([*shares, together]),
             waited=max((closing.waited for closing in self._closings.values()), default=0.0),
             held_lost=held.lost if held is not None else 0, held=held.live if held is not None else 0,
@@ -186,6 +206,9 @@ class Conductor:
 
     def _on_still(self, environment: Environment, msg: Message, **_: object) -> None:
         self._still.add(msg.data["index"])
+
+    def _on_listed(self, environment: Environment, msg: Message, **_: object) -> None:
+        self._listed.add(msg.data["index"])
 
     def _on_ledger(self, environment: Environment, msg: Message, **_: object) -> None:
         closing = msgspec.msgpack.decode(msg.data["closing"], type=Closing)

@@ -40,6 +40,8 @@ class Stage:
 
     host: str
     accounts: Path
+    settings: Mapping[str, str]
+    """The server's, for what must reach its database too."""
 
 
 @contextmanager
@@ -50,8 +52,9 @@ def embedded_server(fair: Fair) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="fairwire-load-") as name:
         folder = Path(name)
         accounts = folder / "accounts.jsonl"
-        settings = {"DATA_DIR": folder, "PORT": 0, "ADMIN_PORT": 0, "DEMO": 1, "LOG_LEVEL": "warning", "DRAIN_S": 5}
-        environment = {**os.environ, **{f"FAIRWIRE_{key}": str(value) for key, value in settings.items()}}
+        chosen = {"DATA_DIR": folder, "PORT": 0, "ADMIN_PORT": 0, "DEMO": 1, "LOG_LEVEL": "warning", "DRAIN_S": 5}
+        settings = {f"FAIRWIRE_{key}": str(value) for key, value in chosen.items()}
+        environment = {**os.environ, **settings}
         print(f"# making a demo fair of {fair.exhibitors:,} exhibitors and {fair.buyers:,} buyers", flush=True)
         os.sched_setaffinity(0, {usable[0]})
         _run(environment, "demo", "--exhibitors", str(fair.exhibitors), "--buyers", str(fair.buyers))
@@ -59,7 +62,7 @@ def embedded_server(fair: Fair) -> Iterator[Stage]:
         with _serving(environment, folder / "serve.log") as host:
             os.sched_setaffinity(0, {usable[-1]})
             print(f"# serving at {host}", flush=True)
-            yield Stage(host, accounts)
+            yield Stage(host, accounts, settings)
         os.sched_setaffinity(0, set(usable))
 
 

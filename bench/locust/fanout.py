@@ -15,7 +15,7 @@ import msgspec
 
 __all__ = ["Fanout", "Kind", "Spread"]
 
-Kind = Literal["chat", "announcement"]
+Kind = Literal["chat", "announcement", "booking"]
 HALF_MS: Final = 500_000
 
 

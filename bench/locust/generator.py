@@ -4,6 +4,7 @@ part      which run, and which of its generators this is
 give      the place of an account, which was asked for by `want`
 cut       all sockets lose their network
 quiet     nobody starts anything; `still` is said once nobody waits for an answer
+list      people read their lists of bookings; `listed` is said once all have
 show      what its devices saw goes to the conductor
 """
 
@@ -16,22 +17,26 @@ from typing import Final
 
 import gevent
 import msgspec
+from gevent.pool import Pool
 from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import LocalRunner, WorkerRunner
 
 from bench.locust.cast import Role
+from bench.locust.diary import DiaryRows
 from bench.locust.fanout import Spread
 from bench.locust.ledger import Rows
 from bench.locust.station import Part, Station, options_of, station_of
 
-__all__ = ["LEDGER", "STILL", "WANT", "Closing", "Generator"]
+__all__ = ["LEDGER", "LISTED", "STILL", "WANT", "Closing", "Generator"]
 
 WANT: Final = "fairwire-want"
 STILL: Final = "fairwire-still"
 LEDGER: Final = "fairwire-ledger"
+LISTED: Final = "fairwire-listed"
 SETTLED_NS: Final = 1_000_000_000
 STILL_S: Final = 20.0
+READERS: Final = 32  # of lists, at once
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +44,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     rows: Rows
+    diary: DiaryRows
     share: float
     waited: float
     """Share of the time in which it could have run and had no core."""
@@ -57,6 +63,7 @@ class Generator:
             "give": self._give,
             "cut": self._cut,
             "quiet": self._quiet,
+            "list": self._list,
             "show": self._show,
         }.items():
             runner.register_message(f"fairwire-{name}", act)
@@ -107,11 +114,23 @@ class Generator:
             gevent.sleep(0.1)
         self._tell(STILL, {"index": station.part.index})
 
+    def _list(self, environment: Environment, msg: Message, **_: object) -> None:
+        if (station := station_of(environment)) is not None:
+            gevent.spawn(self._look_back, station)
+
+    def _look_back(self, station: Station) -> None:
+        pool = Pool(READERS)
+        for player in list(station.players):
+            pool.spawn(player.look_back)
+        pool.join()
+        self._tell(LISTED, {"index": station.part.index})
+
     def _show(self, environment: Environment, msg: Message, **_: object) -> None:
         if (station := station_of(environment)) is not None:
             closing = Closing(
                 index=station.part.index,
                 rows=station.ledger.rows(),
+                diary=station.diary.rows(),
                 share=station.share,
                 waited=station.waited,
                 machine=socket.gethostname(),

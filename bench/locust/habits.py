@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 __all__ = ["HABITS", "Habit", "Habits", "markdown_table"]
 
-Unit = Literal["a minute", "seconds", "share", "characters", "chats"]
+Unit = Literal["a minute", "seconds", "share", "characters", "chats", "meetings"]
 SPREAD: Final = 0.8  # sigma of the delays: one answer in six takes more than twice the median
 
 
@@ -38,6 +38,11 @@ HABITS: Final = (
     Habit("buyer.scroll", 0.2, "a minute", "reads a page of a chat's history"),
     Habit("buyer.leave", 0.05, "a minute", "leaves the fair (closes the page); comes back later and resumes"),
     Habit("buyer.away", 120.0, "seconds", "median time away"),
+    Habit("buyer.book", 0.1, "a minute", "looks at an exhibitor's open slots and requests one, with a topic"),
+    Habit("buyer.meetings", 6, "meetings", "has at most so many ahead, then books no more"),
+    Habit("buyer.waits", 0.5, "share", "of the full slots that it wanted it stands in line for"),
+    Habit("buyer.accepts", 0.7, "share", "of the times and seats that it is offered it takes"),
+    Habit("buyer.cancel", 0.01, "a minute", "cancels one of the own meetings"),
     Habit("team.answer", 25.0, "seconds", "median time to answer a buyer"),
     Habit("team.answers", 0.9, "share", "of the buyers' messages get an answer"),
     Habit("team.transfer", 0.08, "a minute", "transfers a chat to a colleague who is here"),
@@ -47,6 +52,22 @@ HABITS: Final = (
     Habit("team.pin", 0.1, "a minute", "pins a contact, or lets it go"),
     Habit("team.list", 0.3, "a minute", "lists the open chats, watches the presence of the buyers in them"),
     Habit("team.handle", 0.15, "a minute", "marks a chat as handled"),
+    Habit(
+        "team.slots",
+        0.1,
+        "a minute",
+        "plans three days of slots where none are ahead (main, managers), the first time at once",
+    ),
+    Habit(
+        "team.assign",
+        1.0,
+        "a minute",
+        "lists pending bookings, assigns the oldest to a free colleague (main, managers)",
+    ),
+    Habit("team.reassign", 0.03, "a minute", "assigns a meeting to another colleague (main, managers)"),
+    Habit("team.reject", 0.05, "a minute", "rejects a request, with a reason (main, managers)"),
+    Habit("team.propose", 0.03, "a minute", "proposes another time, which the buyer answers (main, managers)"),
+    Habit("team.cancel", 0.01, "a minute", "cancels a meeting (main, managers)"),
     Habit("both.read", 3.0, "seconds", "median time until a message is looked at and marked as read"),
     Habit("both.image", 0.03, "share", "of the messages are images, uploaded before; the others are text"),
     Habit("both.chinese", 0.6, "share", "of the texts are Chinese"),

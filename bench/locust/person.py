@@ -32,8 +32,10 @@ from fairwire_protocol.errors import Close, FairwireError, reopen
 from fairwire_protocol.events import Announcement, MessagePosted, OfferMade
 from fairwire_protocol.models import Entry, Message, Offer
 from fairwire_protocol.operations import Operation, Request
+from fairwire_protocol.operations.bookings import LIST
 from fairwire_protocol.operations.chat import SEND, SendMessage
 from fairwire_protocol.session import (
+    Body,
     ClientSession,
     ClientState,
     CloseAction,
@@ -49,6 +51,8 @@ RequestT = TypeVar("RequestT", bound=Request)
 ReplyT = TypeVar("ReplyT")
 PATIENCE_S: Final = 30.0
 BACKOFF: Final = (0.5, 30.0)
+OWED: Final = frozenset({SEND.name, LIST.name})
+"""What is tried again in the quiet too: messages under way, and the lists that the run is judged by."""
 SENT: Final = "sent → acknowledged"
 DELIVERED: Final = {"chat": "chat: commit → each", "announcement": "announcement: commit → each"}
 
@@ -103,6 +107,7 @@ class Person(FastHttpUser):
         """Why the last call failed."""
         self._lost_at: float | None = None
         self.keys = Keys(self.client, self.actor, station.options.password, self.device.name)
+        self.entered()
         station.players.add(self)
         self._reader = gevent.spawn(self._stay)
         self.live.wait()
@@ -235,7 +240,7 @@ class Person(FastHttpUser):
                 return MSGPACK.decode(answer.result, operation.reply)
             if isinstance(answer, f.Error):
                 error = reopen(answer.code, answer.message, retry_after_ms=answer.retry_after_ms)
-                if error.retry_after_ms is None or (self.station.quiet and operation is not SEND):
+                if error.retry_after_ms is None or (self.station.quiet and operation.name not in OWED):
                     raise error
                 self.station.note("again", f"{operation.name}: {error.code}", 0)
                 gevent.sleep(error.retry_after_ms / 1000)
@@ -309,6 +314,8 @@ class Person(FastHttpUser):
                 self.station.note("fan-out", DELIVERED["announcement"], ms)
             case Delivered(body=OfferMade() as body) if body.offer.to.id == self.actor.id:
                 self.offered(body.offer)
+            case Delivered(body=body):
+                self.told(body, arrived, live=live)
             case Resync():
                 self._resync(event)
             case f.Welcome():
@@ -330,6 +337,7 @@ class Person(FastHttpUser):
         self.chats = {}
         for entry in entries:
             self._enter(entry)
+        self.began(event)
 
     def _enter(self, entry: Entry) -> None:
         chat = self.chats.setdefault(entry.conversation, Chat(entry.conversation, entry.contact.id))
@@ -363,6 +371,18 @@ class Person(FastHttpUser):
             self.received(chat)
 
     # what a subclass makes of it
+
+    def entered(self) -> None:
+        """It has an account, and is about to come in."""
+
+    def began(self, state: Resync) -> None:
+        """A whole first state has come (W5)."""
+
+    def told(self, body: Body, arrived: int, *, live: bool) -> None:
+        """An event that is none of the chat's."""
+
+    def look_back(self) -> None:
+        """In the quiet: read what the run is judged by."""
 
     def is_for_me(self, message: Message, chat: Chat) -> bool:
         """Whether it was written to this person, who then is the other person of the latency."""

@@ -2,7 +2,8 @@
 
 Figures are printed as all benches print them, `name value unit key=value …`. They are read from locust's own statistics,
 so its web page, its CSV and its HTML show the same ones. Exit codes: 0 good, 3 lost, duplicate, reordered or conflicting
-messages, 4 a bound missed, 5 the run does not count (a generator above 85 % of its core, or one that did not report).
+messages, lost or overlapping bookings, reminders that did not end or came twice, 4 a bound missed, 5 the run does not count (a
+generator above 85 % of its core, or one that did not report).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from locust.stats import RequestStats, StatsEntry
 
+from bench.locust.diary import BookingVerdict
 from bench.locust.ledger import Verdict
+from bench.locust.reminding import Reminded
 from bench.locust.shapes import ANSWERS, NEWS_FIRST, Bound
 from bench.locust.station import Options
 
@@ -24,7 +27,8 @@ __all__ = ["Code", "Missed", "Outcome", "figure", "progress", "say_outcome"]
 
 BUSY: Final = 0.85
 WAITED: Final = 0.1
-KINDS: Final = ("chat", "fan-out", "socket")
+UNCALLED: Final = frozenset({"fan-out", "again", "reminder"})
+KINDS: Final = ("chat", "reminder", "fan-out", "socket")
 
 
 class Code(IntEnum):
@@ -54,6 +58,8 @@ class Outcome:
 
     code: Code
     verdict: Verdict
+    bookings: BookingVerdict
+    reminders: Reminded | None
     seconds: float
     missed: tuple[Missed, ...]
     errors: float
@@ -66,8 +72,9 @@ class Outcome:
 
     @classmethod
     def of(
-        cls, options: Options, verdict: Verdict, stats: RequestStats, seconds: float, *, generators: tuple[int, int],
-        busiest: float, waited: float, held: int, held_lost: int, closed: dict[str, int],
+        cls, options: Options, verdict: Verdict, stats: RequestStats, seconds: float, *, bookings: BookingVerdict,
+        reminders: Reminded | None, generators: tuple[int, int], busiest: float, waited: float, held: int, held_lost: int,
+        closed: dict[str, int],
     ) -> Outcome:  # fmt: skip
         """From everything that was counted."""
         missed = tuple(
@@ -75,14 +82,17 @@ class Outcome:
             for bound in options.plan.bounds
             if (value := figure(stats, bound)) is None or value > bound.ms * options.relax
         )
-        calls = [entry for entry in stats.entries.values() if entry.method not in {"fan-out", "again"}]
+        calls = [entry for entry in stats.entries.values() if entry.method not in UNCALLED]
         errors = sum(entry.num_failures for entry in calls) / max(1, sum(entry.num_requests for entry in calls))
         code = Code.SLOW if missed or errors > options.plan.errors else Code.GOOD
         if generators[0] < generators[1] or busiest > BUSY:
             code = Code.VOID
-        if not verdict.clean or held_lost or (generators[0] == generators[1] and not verdict.counts.acked):
+        clean = verdict.clean and bookings.clean and (reminders is None or reminders.clean)
+        if not clean or held_lost or (generators[0] == generators[1] and not verdict.counts.acked):
             code = Code.UNTRUE
-        return cls(code, verdict, seconds, missed, errors, busiest, waited, generators, held, held_lost, closed)
+        return cls(
+            code, verdict, bookings, reminders, seconds, missed, errors, busiest, waited, generators, held, held_lost, closed,
+        )  # fmt: skip
 
 
 def figure(stats: RequestStats, bound: Bound) -> float | None:
@@ -134,6 +144,7 @@ def say_outcome(options: Options, outcome: Outcome, stats: RequestStats) -> None
         unknown=counts.unknown,
     )
     _say("messages.read", counts.read, "messages", devices=verdict.devices)
+    _say_meetings(outcome)
     _say("generator.share", f"{outcome.busiest:.2f}", "cores", generators=outcome.generators[1])
     _say("generator.waited", f"{outcome.waited:.2f}", "share")
     _say("calls.failed", f"{outcome.errors:.4f}", "share", at_most=options.plan.errors)
@@ -144,6 +155,8 @@ def say_outcome(options: Options, outcome: Outcome, stats: RequestStats) -> None
         print(f"  failed {error.occurrences} times: {error.method} {error.name}: {error.error}")
     for where in verdict.where:
         print(f"  lost: {where}")
+    for where in outcome.bookings.where:
+        print(f"  wrong: {where}")
     for missed in outcome.missed:
         print(f"  missed: {missed}")
     if outcome.generators[0] < outcome.generators[1]:
@@ -155,8 +168,26 @@ def say_outcome(options: Options, outcome: Outcome, stats: RequestStats) -> None
     _say(
         options.shape, outcome.code.name.lower(), "run", lost=verdict.lost, duplicate=counts.duplicate,
         reordered=counts.reordered, conflict=verdict.conflicts, refused_and_read=counts.untrue,
+        bookings_lost=outcome.bookings.lost, overlap=outcome.bookings.overlaps,
         missed_bounds=len(outcome.missed), exit_code=int(outcome.code),
     )  # fmt: skip
+
+
+def _say_meetings(outcome: Outcome) -> None:
+    verdict, counts = outcome.bookings, outcome.bookings.counts
+    _say(
+        "bookings.requested", counts.attempted, "bookings", acked=counts.acked, refused=counts.refused, unknown=counts.unknown,
+        changed=counts.changed, listed=verdict.listed,
+    )  # fmt: skip
+    _say("bookings.told", counts.told, "events", lost=verdict.lost, overlap=verdict.overlaps)
+    if (reminders := outcome.reminders) is not None:
+        ended = reminders.ended
+        _say(
+            "reminders.planned", reminders.planned.reminders, "notices", meetings=reminders.planned.meetings,
+            **ended.states, **ended.reasons,
+            unfinished=ended.unfinished, early=ended.early, twice=ended.twice, maybe_duplicate=ended.maybe,
+            in_app=counts.reminded, in_app_twice=counts.twice,
+        )  # fmt: skip
 
 
 def _say_entry(entry: StatsEntry, seconds: float) -> None:

@@ -55,10 +55,22 @@ def _options(parser: LocustArgumentParser) -> None:
     add("--seconds", type=float, default=0.0, help="Length of the run before its quiet; 0: as the shape says.")
     add("--rise", type=float, default=0.0, help="Seconds until all are here; 0: as the shape says.")
     add("--speed", type=float, default=1.0, help="Everybody does everything so many times as fast.")
+    add("--habits", default="", help="Factors of single rates, as in buyer.book=5,buyer.open=0.")
     add("--hold", type=int, default=0, help="Further sockets that are only kept connected, by a cheap holder.")
     add("--password", default="fairwire-demo", help="Of every account without a token.")
     add("--relax", type=float, default=1.0, help="Multiplies the bounds, for machines that are slower on purpose.")
-    add("--plant", choices=("", "lost"), default="", help="Drop delivered messages here, to see the run turn red.")
+    add(
+        "--plant",
+        choices=("", "lost", "booking"),
+        default="",
+        help="Drop delivered messages, or events of bookings, here, to see the run turn red.",
+    )
+    add(
+        "--reminders",
+        type=int,
+        default=-1,
+        help="Meetings whose T-15 falls due soon after all are here; -1: as the shape says. Needs the server's FAIRWIRE_*.",
+    )
 
 
 def _begin(environment: Environment, runner: Runner, **_: object) -> None:

@@ -1,4 +1,4 @@
-"""The five shapes of a run, what happens in each, and what it must keep to: data, from which locust's shape is driven.
+"""The six shapes of a run, what happens in each, and what it must keep to: data, from which locust's shape is driven.
 
 Every shape rises to its users, holds them, and ends with a quiet: nobody starts anything, and what is under way arrives.
 Only then are messages counted as lost. The bounds are those of the project's targets; `--relax` multiplies the times.
@@ -20,6 +20,12 @@ NEWS_FIRST: Final = "announcement: commit → first"
 NEWS_LAST: Final = "announcement: commit → last"
 AGAIN: Final = "cut → live again"
 LIVE: Final = "connect → live"
+BOOKED: Final = "booking: commit → each"
+BOOKED_FIRST: Final = "booking: commit → first"
+BOOKED_LAST: Final = "booking: commit → last"
+DUE: Final = "due → outcome"
+REMINDED: Final = "due → in the app"
+"""Of T−15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Shape:
     """Seconds after which all sockets are cut at once, without a word."""
     drop_share: float = 0.0
     """Share of the sockets that lose their network each minute."""
+    reminders: int = 0
+    """Meetings whose T−15 falls due in one minute of the run (N5)."""
     errors: float = 0.002
     """Share of the calls that may fail."""
 
@@ -77,6 +85,11 @@ SHAPES: Final[Mapping[str, Shape]] = {
         users=500, seconds=1800, rise=60, drop_share=0.02,
         bounds=(Bound(ANSWERS, "p99", 500), Bound(NEWS_LAST, "p99", 500)),
         factors={"buyer.leave": 2},
+    ),
+    "reminder_minute": Shape(
+        "A whole fair's T−15 falls due at the same instant, soon after all are here; chats and bookings go on beside it.",
+        users=500, seconds=150, rise=30, reminders=2000, bounds=(Bound(DUE, "p99", 30_000), Bound(ANSWERS, "p99", 500)),
+        factors={"buyer.leave": 0},
     ),
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from gevent.queue import Queue
 from locust.env import Environment
 
 from bench.locust.cast import Actor, Cast, Role, read_actors
+from bench.locust.diary import Diary
 from bench.locust.fanout import Fanout
 from bench.locust.habits import Habits
 from bench.locust.ledger import Device, Ledger
@@ -49,6 +50,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     password: str = "fairwire-demo"
     relax: float = 1.0
     plant: str = ""
+    reminders: int = -1
+    habits: str = ""
 
     @property
     def plan(self) -> Shape:
@@ -59,6 +62,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def people(self) -> int:
         """Active users."""
         return self.active or self.plan.users
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """Of single habits: the shape's, times those of the command line. Raises ValueError for what is no `name=factor`."""
+        factors = dict(self.plan.factors)
+        for one in filter(None, self.habits.split(",")):
+            name, _, factor = one.partition("=")
+            factors[name] = factors.get(name, 1.0) * float(factor)
+        return factors
+
+    @property
+    def reminded(self) -> int:
+        """Meetings whose T−15 is to fall due in the run."""
+        return self.plan.reminders if self.reminders < 0 else self.reminders
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -80,6 +97,10 @@ class Player(Protocol):
         """Lose the network."""
         ...
 
+    def look_back(self) -> None:
+        """Read what the run is judged by."""
+        ...
+
 
 class Station:
     """One generator in one run."""
@@ -89,8 +110,9 @@ class Station:
         self.options = options
         self.part = part
         self.address = Address.of(options.host)
-        self.habits = Habits(options.speed, options.plan.factors)
+        self.habits = Habits(options.speed, options.factors)
         self.ledger = Ledger()
+        self.diary = Diary()
         self.fanout = Fanout()
         self.share = self.waited = 0.0
         self.quiet = False
@@ -160,6 +182,13 @@ class Station:
             return False
         self._dropped += 1
         return self._dropped % 50 == 3
+
+    def planted_booking(self) -> bool:
+        """The same for what is told of bookings (`--plant booking`)."""
+        if self.options.plant != "booking":
+            return False
+        self._dropped += 1
+        return self._dropped % 4 == 3
 
     def idle(self) -> bool:
         """Whether nobody waits for an answer."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID
 
 from bench.locust.agenda import Act
+from bench.locust.assigning import Assigner
 from bench.locust.cast import TEAM
 from bench.locust.person import Chat
 from bench.locust.texts import WORDS
-from bench.locust.writing import Writer
 from fairwire_protocol.models import Message, Offer, Subject
 from fairwire_protocol.operations.base import Request
 from fairwire_protocol.operations.chat import (
@@ -32,7 +33,7 @@ RACES = ("not_holder", "not_found", "no_offer", "bad_target", "conflict", "block
 """What happens when two colleagues do something with one chat at once."""
 
 
-class Exhibitor(Writer):
+class Exhibitor(Assigner):
     """A main, manager or business account."""
 
     weight = TEAM
@@ -47,6 +48,8 @@ class Exhibitor(Writer):
         super().on_start()
         found = self.call(COLLEAGUES, Request())
         self._colleagues = tuple(one.id for one in found.colleagues if one.id != self.actor.id) if found else ()
+        if "team.slots" in self.acts():
+            self.agenda.add(time.monotonic(), self.plan_slots)
 
     def acts(self) -> dict[str, Act]:
         """By habit."""
@@ -57,6 +60,7 @@ class Exhibitor(Writer):
             "team.pin": self.pin,
             "team.list": self.list_open,
             "team.handle": self.handle,
+            **self.planning(),
         }
 
     def transferred(self, message: Message, chat: Chat | None) -> None:

@@ -18,18 +18,30 @@ from tests.harness.node import Running
 
 GOOD, UNTRUE = 0, 3
 USERS = 4
+MEETINGS = ("--habits", "buyer.book=30,buyer.cancel=30,team.reassign=30,team.reject=5,buyer.write=0,buyer.open=0.2")
+"""People who do little else than plan meetings."""
 
 
 @pytest.fixture
 def accounts(running: Running, tmp_path: Path) -> Path:
     """The fairground's people of one fair, as the account file of a load run has them."""
+    return account_file(running, tmp_path / "accounts.jsonl")
+
+
+@pytest.fixture
+def deciders(running: Running, tmp_path: Path) -> Path:
+    """The same without business accounts, so that the one who is here of the exhibitor plans slots and assigns (A7)."""
+    return account_file(running, tmp_path / "accounts.jsonl", without="business")
+
+
+def account_file(running: Running, path: Path, without: str = "") -> Path:
+    """Whom a run may play."""
     lines = [
         {"id": one.id, "fair": fair, "login": name, "kind": kind, "exhibitor": one.exhibitor, "token": one.token}
         for name, (kind, _, fair, state) in CAST.items()
-        if fair == "one" and state == "active" and name != "visitor"
+        if fair == "one" and state == "active" and name != "visitor" and kind != without
         for one in [running.ground[name]]
     ]
-    path = tmp_path / "accounts.jsonl"
     path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     return path
 
@@ -81,3 +93,26 @@ async def test_a_message_dropped_on_its_way_makes_the_exit_code_not_0(running: R
     code, said = await run(running, accounts, "--plant", "lost")
     assert code == UNTRUE, said
     assert counted(said, "peak_hour untrue run", "lost") >= 1
+
+
+async def test_a_run_books_and_assigns_and_its_lists_agree_with_what_everybody_was_told(
+    running: Running, deciders: Path
+) -> None:
+    """M2, M4, M6, W5: what was acknowledged is in the lists of both sides, every device knows it, nobody is in two meetings."""
+    code, said = await run(running, deciders, *MEETINGS)
+    print(said)
+    assert code == GOOD, said
+    acked = counted(said, "bookings.requested", "acked")
+    assert 0 < acked == counted(said, "bookings.requested", "listed")
+    assert counted(said, "bookings.requested", "changed") > 0
+    assert counted(said, "bookings.told", "lost") == counted(said, "bookings.told", "overlap") == 0
+    assert counted(said, "fan-out.booking.commit_to_each", "count") > acked
+
+
+async def test_an_event_of_a_booking_dropped_on_its_way_makes_the_exit_code_not_0(
+    running: Running, deciders: Path
+) -> None:
+    """Teeth of the diary: `--plant booking` drops events of bookings before the device has noted them."""
+    code, said = await run(running, deciders, *MEETINGS, "--plant", "booking")
+    assert code == UNTRUE, said
+    assert counted(said, "peak_hour untrue run", "bookings_lost") >= 1

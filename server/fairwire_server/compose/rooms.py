@@ -62,7 +62,6 @@ def build_rooms(g: Ground, telling: Telling, throttle: Throttle, rooms: RoomProv
     calendars = Calendars(organizer)
     return {
         "calendars": calendars,
-        "lobby_events": events,
         "own_links": OwnLinks(store, links),
         "entering": Entering(g.commands, store, rooms, links, telling.told_again),
         "inviting": Inviting(g.works, g.commands, store, links, telling, events),

@@ -83,7 +83,6 @@ from fairwire_server.meetings.guests import Guests
 from fairwire_server.meetings.inviting import Inviting
 from fairwire_server.meetings.listing import BookingViews
 from fairwire_server.meetings.lobby import Lobby
-from fairwire_server.meetings.lobby_events import LobbyEvents
 from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.own_links import OwnLinks
 from fairwire_server.meetings.proposals import Proposals
@@ -190,7 +189,6 @@ class Services:
     entering: Entering
     inviting: Inviting
     lobby: Lobby
-    lobby_events: LobbyEvents
     guests: Guests
     feeds: Feeds
     rooms: RoomProvider
@@ -253,27 +251,25 @@ def build_services(ground: Ground, post: Post, channels: Sequence[Channel] = ())
     meetings = build_meetings(ground, chat["transfers"], _posting(ground), chat["keyword_lists"])
     accounts = _accounts(ground, post, meetings.pop("holdings"), meetings.pop("audience"))
     rooms = build_rooms(ground, meetings["telling"], accounts["throttle"], room_provider(ground.settings))
-    notices = build_notices(
-        ground.settings,
-        ground.works,
-        ground.present,
-        ground.tokens,
-        ground.streams,
-        meetings["telling"],
-        rooms["own_links"],
-        rooms["calendars"],
-        channels,
-    )
-    rooms["lobby_events"].notify = notices["noticing"].guest_waiting
     return Services(
         **accounts,
         **chat,
         **meetings,
         **rooms,
-        **notices,
         contacts=ground.contacts,
         presences=ground.presences,
         ephemera=Ephemera(ground.hub, ground.relay.show, chat["reading"].see, ground.works.clock),
+        **build_notices(
+            ground.settings,
+            ground.works,
+            ground.present,
+            ground.tokens,
+            ground.streams,
+            meetings["telling"],
+            rooms["own_links"],
+            rooms["calendars"],
+            channels,
+        ),
     )
 
 

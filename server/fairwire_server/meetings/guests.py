@@ -10,11 +10,8 @@ number has the meeting's time beside it; a link, which cannot be guessed, says w
 
 from __future__ import annotations
 
-import asyncio
 import re
 import unicodedata
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -41,8 +38,6 @@ NAME_MAX: Final = 60
 _NUMBER: Final = re.compile(r"[0-9]{9}")
 _NOT_TYPED: Final = re.compile(r"[\s\-–.·]+")
 NOBODY: Final = UUID(int=0)
-AT_ONCE: Final = 2
-TURN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +94,6 @@ class Guests:
         self._telling = telling
         self._events = events
         self._throttle = throttle
-        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def look(self, token: str, cookie: str | None) -> Door:
         """What stands behind a link; changes nothing."""
@@ -123,8 +117,14 @@ class Guests:
         if invitation is None:
             return Door(gate="unknown", now=self._works.clock.now())
         name = _clean(name)
-        async with self._turn():
-            return await self._knock(invitation, name, cookie)
+        async with self._works.begin() as work:
+            await self._store.lock(work.connection, invitation.booking)
+            door = await self._behind(work, invitation, cookie)
+            if door.gate != "open":
+                return door
+            way = _Way(invitation.booking, invitation.side, invitation.id)
+            guest = await self._waits(work, way, door.guest, name, cookie)
+            return await self._standing(work, invitation.booking, guest)
 
     async def knock_by_number(self, number: str, side: Side, name: str, cookie: str, address: str) -> Guest:
         """Into the lobby by a room number. Raises `invalid`, `not_found` for whatever is the matter with it, `rate_limited`."""
@@ -145,7 +145,7 @@ class Guests:
         invitation = self._links.read(token)
         if invitation is None:
             raise Refused("not_found")
-        async with self._turn(), self._works.begin() as work:
+        async with self._works.begin() as work:
             await self._store.lock(work.connection, invitation.booking)
             if (await self._behind(work, invitation, cookie)).gate == "revoked":
                 raise Refused("forbidden", "The link was taken back.")
@@ -154,7 +154,7 @@ class Guests:
 
     async def enter_by_number(self, guest: UUID, cookie: str | None, language: Literal["zh", "en"]) -> str:
         """The same for a guest who came by room number."""
-        async with self._turn(), self._works.begin() as work:
+        async with self._works.begin() as work:
             row = await self._store.row(work.connection, "guest", guest)
             if row is None:
                 raise Refused("not_found")
@@ -164,35 +164,8 @@ class Guests:
                 raise Refused("not_found")
             return await self._goes_in(work, row["booking_id"], found, language)
 
-    async def _knock(self, invitation: Invitation, name: str, cookie: str) -> Door:
-        async with self._works.read() as work:  # a replay changes nothing, and holds up nobody
-            door = await self._behind(work, invitation, cookie)
-        if door.gate != "open" or (door.guest and (door.guest.state != "waiting" or door.guest.name == name)):
-            return door
-        async with self._works.begin() as work:
-            await self._store.lock(work.connection, invitation.booking)
-            door = await self._behind(work, invitation, cookie)
-            if door.gate != "open":
-                return door
-            way = _Way(invitation.booking, invitation.side, invitation.id)
-            guest = await self._waits(work, way, door.guest, name, cookie)
-            return await self._standing(work, invitation.booking, guest)
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """One of few: strangers who hold one link wait for each other outside of the database, and leave its connections to others."""
-        try:
-            async with asyncio.timeout(TURN_S):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise Unavailable("busy") from None
-        try:
-            yield
-        finally:
-            self._turns.release()
-
     async def _by_number(self, number: str, side: Side, name: str, cookie: str) -> Guest:
-        async with self._turn(), self._works.begin() as work:
+        async with self._works.begin() as work:
             booking = await self._store.value(work.connection, "booking_of_number", number)
             if booking is None:
                 raise Refused("not_found")
@@ -238,8 +211,7 @@ class Guests:
         row = await self._store.row(work.connection, "insert_guest", uuid7(), *args, name, _digest(cookie), work.now)
         assert row is not None
         guest = guest_of(row)
-        await self._events.waits(work, entrance, guest)
-        drafts = await self._events.changed(work, entrance, guest)
+        drafts = await self._events.changed(work, entrance, guest) + await self._events.waits(work, entrance, guest)
         await self._telling.told_again(work, [], drafts)
         return guest
 

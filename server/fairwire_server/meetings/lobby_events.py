@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from uuid import UUID
 
-from fairwire_protocol.events import LobbyChanged
-from fairwire_protocol.models import Guest, Side
+from fairwire_protocol.events import LobbyChanged, Notice
+from fairwire_protocol.models import Guest, Person
+from fairwire_server.clock import milliseconds
 from fairwire_server.database.work import Work
 from fairwire_server.meetings.booking_store import BookingStore
-from fairwire_server.meetings.entry_rules import Entrance, closes_at
+from fairwire_server.meetings.entry_rules import Entrance
 from fairwire_server.meetings.rooms_store import RoomStore
 from fairwire_server.streams.told import Draft, Told
 
-__all__ = ["GuestWaits", "LobbyEvents"]
-
-GuestWaits = Callable[[Work, UUID, UUID, Sequence[tuple[UUID, Side]], datetime], Awaitable[None]]
-"""Plans the notices of a fair's guest to members of its side, which are of use until that instant. Before streams are locked."""
-
-
-async def _nobody(_: Work, __: UUID, ___: UUID, ____: Sequence[tuple[UUID, Side]], _____: datetime) -> None:
-    """Until compose has set it."""
+__all__ = ["LobbyEvents"]
 
 
 class LobbyEvents:
-    """Drafts, for whoever changes a lobby to write with the rest of its transaction. `notify` is set by compose."""
+    """Drafts, for whoever changes a lobby to write with the rest of its transaction."""
 
     def __init__(self, store: RoomStore, bookings: BookingStore) -> None:
         self._store = store
         self._bookings = bookings
-        self.notify: GuestWaits = _nobody
 
     async def changed(self, work: Work, entrance: Entrance, guest: Guest) -> list[Draft]:
         """The guest as it is now, to the members and to those of the exhibitor that see all bookings."""
@@ -45,11 +36,18 @@ class LobbyEvents:
             if account.sees == "all" or account.id in members
         ]
 
-    async def waits(self, work: Work, entrance: Entrance, guest: Guest) -> None:
-        """A new guest: those who can let it in from inside are told to look, until the meeting cannot be entered any more."""
-        inside = {entrance.buyer} if guest.side == "buyer" else await self._members(work, entrance.booking)
-        members = [(account, guest.side) for account in sorted(inside)]
-        await self.notify(work, entrance.fair, guest.id, members, closes_at(entrance.ends_at))
+    async def waits(self, work: Work, entrance: Entrance, guest: Guest) -> list[Draft]:
+        """A new guest: those who can let it in from inside are told to look."""
+        notice = Notice(
+            kind="guest_waiting",
+            booking=entrance.booking,
+            ts=milliseconds(work.now),
+            starts_at=milliseconds(entrance.starts_at),
+            about=Person(id=guest.id, name=guest.name),
+        )
+        if guest.side == "buyer":
+            return [Draft(entrance.buyer, "buyer", Told(notice))]
+        return [Draft(account, "team", Told(notice)) for account in sorted(await self._members(work, entrance.booking))]
 
     async def _members(self, work: Work, booking: UUID) -> set[UUID]:
         rows = await self._store.fetch(work.connection, "members", booking)

@@ -1,0 +1,3 @@
+-- name: become_demo
+-- The fairground's installation, as a load run finds one.
+UPDATE installation SET demo = true;
