@@ -88,6 +88,7 @@ CODES: Final[Mapping[str, Code]] = {
     "invitation_limit": Code(409, True, "The side has as many links to this meeting as it may; revoke one (M9)."),
     "bad_guest": Code(422, True, "Only an active colleague that sees bookings can be invited by account (M8, A7)."),
     "guest_limit": Code(409, True, "The invitation has admitted as many guests as it may (M9)."),
+    "not_retryable": Code(409, True, "The notice has not failed, or is of no use any more (N3)."),
     "conflict": Code(409, True, "The thing has changed in between; read it again."),
     # come back later
     "rate_limited": Code(429, False, "Too many requests of this class; come back after `retry_after_ms` (W12)."),

@@ -28,6 +28,7 @@ KIND_OF_FIELD = {
     "image": "image",
     "offer": "offer",
     "report": "report",
+    "notice": "notice",
     "session": "session",
     "section": "section",
     "slot": "slot",

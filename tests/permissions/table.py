@@ -157,6 +157,24 @@ organiser.read_report | A1 A4 | organisers, reports of their fair
   report.acme                     ~   -   -   -   -   -   -   -   -   -   -   !   +
   report.far                      ~   -   -   -   -   -   -   -   -   -   -   !   ?
   report.unknown                  ~   -   -   -   -   -   -   -   -   -   -   !   ?
+organiser.notices | A1 A4 N5 | organisers, their fair's
+  plain                           ~   -   -   -   -   -   -   -   -   -   -   !   +
+organiser.notice | A1 A4 N4 | organisers, notices of their fair
+  notice.acme                     ~   -   -   -   -   -   -   -   -   -   -   !   +
+  notice.far                      ~   -   -   -   -   -   -   -   -   -   -   !   ?
+  notice.unknown                  ~   -   -   -   -   -   -   -   -   -   -   !   ?
+organiser.retry_notice | A1 A4 N3 | organisers, failed notices of their fair
+  notice.acme                     ~   -   -   -   -   -   -   -   -   -   -   !   +
+  notice.far                      ~   -   -   -   -   -   -   -   -   -   -   !   ?
+  notice.unknown                  ~   -   -   -   -   -   -   -   -   -   -   !   ?
+organiser.providers | A4 N6 | organisers
+  plain                           ~   -   -   -   -   -   -   -   -   -   -   !   +
+notices.preferences | N9 | everybody's own
+  plain                           ~   +   +   +   +   +   +   +   +   +   +   !   +
+notices.set_preferences | N9 | everybody's own
+  plain                           ~   +   +   +   +   +   +   +   +   +   +   !   +
+notices.list | N4 | everybody's own
+  plain                           ~   +   +   +   +   +   +   +   +   +   +   !   +
 organiser.close_report | A1 C18 | organisers, reports of their fair
   report.acme                     ~   -   -   -   -   -   -   -   -   -   -   !   +
   report.far                      ~   -   -   -   -   -   -   -   -   -   -   !   ?

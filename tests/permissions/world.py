@@ -106,7 +106,9 @@ class World:
 async def open_world(database_url: str, data_dir: Path, **settings: Any) -> AsyncIterator[World]:
     """A running node with the world in it, saved."""
     async with (
-        running_node(database_url, data_dir, sub_account_limit=20, beat_interval_s=600.0, **settings) as running,
+        running_node(
+            database_url, data_dir, sub_account_limit=20, beat_interval_s=600.0, background="worker", **settings
+        ) as running,
         ClientSession() as session,
     ):
         world = World(running, HttpDoor(running.url, session))
@@ -137,6 +139,7 @@ async def build_world(world: World, connection: asyncpg.Connection[asyncpg.Recor
     await _chats(world)
     await _private(world, connection)
     await _sessions(world, connection)
+    await _notices(world, connection)
     await _slots(world, connection)
     await _bookings(world, connection)
     await _rooms(world, connection)
@@ -156,6 +159,7 @@ KINDS = (
     "image",
     "offer",
     "report",
+    "notice",
     "session",
     "section",
     "slot",
@@ -325,6 +329,19 @@ async def _sessions(world: World, connection: asyncpg.Connection[asyncpg.Record]
             world.plant(f"{column} device"),
         )
     world.own["account", "organiser"] = world.ids["account", "organiser"]
+
+
+async def _notices(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """A notice that has failed and is still of use, in each fair (N3)."""
+    for place, recipient in (("acme", "holder"), ("far", "other_fair")):
+        world.ids["notice", place] = str(notice := uuid4())
+        await connection.execute(
+            "INSERT INTO notice (id, fair_id, subject, subject_id, kind, recipient_id, side, channel, priority, due_at, wanted_at,"
+            " useless_at, state, reason, created_at, ended_at) SELECT $1, fair_id, 'booking', $1, 'assigned', id, 'team', 'sms', 1, now(),"
+            " now(), now() + interval '1 day', 'failed', 'refused', now(), now() FROM account WHERE id = $2::uuid",
+            notice,
+            world.ids["account", recipient],
+        )
 
 
 async def _slots(world: World, connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -16,6 +16,7 @@ from fairwire_protocol.operations import bookings as _bookings
 from fairwire_protocol.operations import chat as _chat
 from fairwire_protocol.operations import contacts as _contacts
 from fairwire_protocol.operations import identity as _identity
+from fairwire_protocol.operations import notices as _notices
 from fairwire_protocol.operations import organiser as _organiser
 from fairwire_protocol.operations import rooms as _rooms
 from fairwire_protocol.operations import slots as _slots
@@ -99,6 +100,17 @@ from fairwire_protocol.operations.identity import (
     UpdateSubAccount,
     VerifyAddress,
 )
+from fairwire_protocol.operations.notices import (
+    FairNotices,
+    FindNotices,
+    ListNotices,
+    NoticeList,
+    NoticeRef,
+    NoticeReply,
+    Preferences,
+    Providers,
+    SetPreferences,
+)
 from fairwire_protocol.operations.organiser import (
     Announce,
     Announced,
@@ -167,6 +179,7 @@ __all__ = [
     "ExhibitorsCalls",
     "FairCalls",
     "MeetingsCalls",
+    "NoticesCalls",
     "Operations",
     "OrganiserCalls",
     "PresenceCalls",
@@ -552,6 +565,52 @@ class OrganiserCalls(_Methods):
     async def audit(self, *, after: str | None = None, timeout: float | None = None) -> AuditReply:
         """The audit log. (A4)"""
         return await self._call(_organiser.AUDIT, ListAudit(after=after), timeout=timeout)
+
+    async def notices(
+        self,
+        *,
+        state: Literal["planned", "claimed", "sent", "failed", "skipped", "unknown"] | None = None,
+        kind: Literal[
+            "transfer_offline",
+            "report",
+            "requested",
+            "assigned",
+            "reassigned",
+            "changed",
+            "rejected",
+            "cancelled",
+            "reminder_day",
+            "reminder_soon",
+            "pending_day",
+            "proposed",
+            "place_offered",
+            "guest_waiting",
+            "time_up",
+            "did_it_happen",
+            "unreached",
+            "waiting",
+        ]
+        | None = None,
+        channel: Literal["in_app", "email", "sms"] | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> FairNotices:
+        """The fair's notices by state, kind and channel, and how late they were. (A4, N4, N5)"""
+        return await self._call(
+            _notices.FIND, FindNotices(state=state, kind=kind, channel=channel, after=after), timeout=timeout
+        )
+
+    async def notice(self, *, notice: UUID, timeout: float | None = None) -> NoticeReply:
+        """One notice with all its attempts. (A4, N4)"""
+        return await self._call(_notices.SHOW, NoticeRef(notice=notice), timeout=timeout)
+
+    async def retry_notice(self, *, notice: UUID, cid: UUID | None = None, timeout: float | None = None) -> None:
+        """Try a failed notice again, while it is of use. (A4, N3)"""
+        await self._call(_notices.RETRY, NoticeRef(notice=notice), timeout=timeout, cid=cid)
+
+    async def providers(self, *, timeout: float | None = None) -> Providers:
+        """Providers: rate, pause, last error, and how the last minutes went. (A4, N5, N6)"""
+        return await self._call(_notices.PROVIDERS, Request(), timeout=timeout)
 
 
 class ChatCalls(_Methods):
@@ -1089,6 +1148,63 @@ class SlotsCalls(_Methods):
         )
 
 
+class NoticesCalls(_Methods):
+    """Operations `notices.…`."""
+
+    __slots__ = ()
+
+    async def preferences(self, *, timeout: float | None = None) -> Preferences:
+        """By which channels the account is told what, and its quiet hours. (N1, N9)"""
+        return await self._call(_notices.PREFERENCES, Request(), timeout=timeout)
+
+    async def set_preferences(
+        self,
+        *,
+        channels: dict[
+            Literal[
+                "transfer_offline",
+                "report",
+                "requested",
+                "assigned",
+                "reassigned",
+                "changed",
+                "rejected",
+                "cancelled",
+                "reminder_day",
+                "reminder_soon",
+                "pending_day",
+                "proposed",
+                "place_offered",
+                "guest_waiting",
+                "time_up",
+                "did_it_happen",
+                "unreached",
+                "waiting",
+            ],
+            tuple[Literal["email", "sms"], ...],
+        ]
+        | None = None,
+        quiet_from: str | None = None,
+        quiet_to: str | None = None,
+        reminders_by_mail: bool = True,
+        cid: UUID | None = None,
+        timeout: float | None = None,
+    ) -> Preferences:
+        """Add channels to kinds of notice; set quiet hours. (N9, N10)"""
+        return await self._call(
+            _notices.SET_PREFERENCES,
+            SetPreferences(
+                channels=channels or {}, quiet_from=quiet_from, quiet_to=quiet_to, reminders_by_mail=reminders_by_mail
+            ),
+            timeout=timeout,
+            cid=cid,
+        )
+
+    async def list(self, *, after: str | None = None, timeout: float | None = None) -> NoticeList:
+        """The own notices and what became of them. (N4)"""
+        return await self._call(_notices.LIST, ListNotices(after=after), timeout=timeout)
+
+
 class Operations:
     """Every operation of the catalogue as a method: `chat.send`, `contacts.pin` …"""
 
@@ -1107,3 +1223,4 @@ class Operations:
         self.bookings = BookingsCalls(caller)
         self.meetings = MeetingsCalls(caller)
         self.slots = SlotsCalls(caller)
+        self.notices = NoticesCalls(caller)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fairwire_protocol.operations import bookings, chat, contacts, identity, organiser, rooms, slots
+from fairwire_protocol.operations import bookings, chat, contacts, identity, notices, organiser, rooms, slots
 from fairwire_protocol.operations.base import Effect, Empty, Operation, RateClass, Request
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "chat",
     "contacts",
     "identity",
+    "notices",
     "organiser",
     "rooms",
     "slots",
@@ -29,7 +30,7 @@ __all__ = [
 
 def _collect() -> dict[str, Operation[Any, Any]]:
     found: dict[str, Operation[Any, Any]] = {}
-    for module in (identity, organiser, chat, contacts, bookings, slots, rooms):
+    for module in (identity, organiser, chat, contacts, bookings, slots, rooms, notices):
         for value in vars(module).values():
             if isinstance(value, Operation):
                 if value.name in found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fairwire_protocol.operations import bookings, chat, contacts, identity, organiser, rooms, slots
+from fairwire_protocol.operations import bookings, chat, contacts, identity, notices, organiser, rooms, slots
 from fairwire_server.registry import BUYERS, ORGANISERS, SIGNED_IN, TEAM, Allow, Registry
 
 if TYPE_CHECKING:  # node.py builds them and calls `bind`
@@ -45,7 +45,18 @@ def bind(registry: Registry, to: Services) -> Registry:
     _slots(registry, to)
     _bookings(registry, to)
     _rooms(registry, to)
+    _notices(registry, to)
     return registry.sealed()
+
+
+def _notices(registry: Registry, to: Services) -> None:
+    registry.bind(notices.PREFERENCES, SIGNED_IN, to.preferences.show)
+    registry.bind(notices.SET_PREFERENCES, SIGNED_IN, to.preferences.set)
+    registry.bind(notices.LIST, SIGNED_IN, to.preferences.list)
+    registry.bind(notices.FIND, ORGANISERS, to.overseeing.find)
+    registry.bind(notices.SHOW, ORGANISERS, to.overseeing.show)
+    registry.bind(notices.RETRY, ORGANISERS, to.overseeing.retry)
+    registry.bind(notices.PROVIDERS, ORGANISERS, to.overseeing.providers)
 
 
 def _anonymous(registry: Registry, to: Services) -> None:

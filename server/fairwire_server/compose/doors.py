@@ -24,6 +24,7 @@ from fairwire_server.doors.meeting_pages import MeetingPolicy, meeting_routes
 from fairwire_server.doors.pages import DemoSignIn, FairName, PagePolicy, StartFacts, page_routes, terminal_commands
 from fairwire_server.doors.socket import SocketDoor
 from fairwire_server.doors.threshold import House
+from fairwire_server.doors.unsubscribe import unsubscribe_routes
 
 __all__ = ["Doors", "open_admin_door", "open_doors"]
 
@@ -63,6 +64,10 @@ async def open_doors(node: Node, sign_ins: Sequence[DemoSignIn] = ()) -> AsyncIt
         routes=[
             socket_door.route(),
             *health_routes(health),
+            *unsubscribe_routes(
+                lambda token: node.services.unsubscribing.account(token) is not None,
+                node.services.unsubscribing.unsubscribe,
+            ),
             *callback_routes(node.channels.callbacks, node.take_in, node.clock, url, node.metrics),
             *page_routes(
                 clock=node.clock,

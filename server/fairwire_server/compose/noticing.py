@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.tokens import Tokens
 from fairwire_server.database.present import Present
 from fairwire_server.database.work import Works
@@ -20,8 +21,10 @@ from fairwire_server.meetings.telling import Telling
 from fairwire_server.notices.claiming import Claims
 from fairwire_server.notices.fall_over import FallOver
 from fairwire_server.notices.outcomes import Outcomes
+from fairwire_server.notices.overseeing import Overseeing
 from fairwire_server.notices.parcels import Channel
 from fairwire_server.notices.planning import Planning
+from fairwire_server.notices.preferences import Preferences
 from fairwire_server.notices.receipts import TakingIn
 from fairwire_server.notices.records import Subject
 from fairwire_server.notices.rendering import Rendering
@@ -39,6 +42,7 @@ def build_notices(
     works: Works,
     present: Present,
     tokens: Tokens,
+    commands: Commands,
     streams: Streams,
     telling: Telling,
     own_links: OwnLinks,
@@ -72,6 +76,8 @@ def build_notices(
         "lanes": lanes,
         "taking_in": TakingIn(works, store, fall_over, present),
         "unsubscribing": unsubscribing,
+        "preferences": Preferences(works, commands, store),
+        "overseeing": Overseeing(works, commands, store, present, hints),
     }
 
 

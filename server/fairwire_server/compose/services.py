@@ -92,7 +92,9 @@ from fairwire_server.meetings.slots import Slots
 from fairwire_server.meetings.snapshot import meeting_parts
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.meetings.waiting import Waiting
+from fairwire_server.notices.overseeing import Overseeing
 from fairwire_server.notices.parcels import Channel
+from fairwire_server.notices.preferences import Preferences
 from fairwire_server.notices.receipts import TakingIn
 from fairwire_server.notices.unsubscribe import Unsubscribing
 from fairwire_server.observe import Metrics
@@ -183,6 +185,8 @@ class Services:
     hints: Hints
     lanes: Lanes
     taking_in: TakingIn
+    preferences: Preferences
+    overseeing: Overseeing
     unsubscribing: Unsubscribing
     calendars: Calendars
     own_links: OwnLinks
@@ -264,6 +268,7 @@ def build_services(ground: Ground, post: Post, channels: Sequence[Channel] = ())
             ground.works,
             ground.present,
             ground.tokens,
+            ground.commands,
             ground.streams,
             meetings["telling"],
             rooms["own_links"],

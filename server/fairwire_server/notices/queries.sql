@@ -211,3 +211,65 @@ FROM unnest($1::uuid[], $2::text[]) AS u (id, reason)
 WHERE n.id = u.id AND n.state = 'sent'
 RETURNING n.id, n.fair_id, n.subject, n.subject_id, n.kind, n.recipient_id, n.side, n.channel, n.time_revision, n.assignment, n.due_at,
           n.useless_at, n.attempts, n.maybe_duplicate;
+
+-- name: preference
+-- What an account has chosen, with its language and zone.
+SELECT a.language, coalesce(a.time_zone, f.time_zone) AS time_zone, p.channels, p.quiet_from, p.quiet_to,
+       coalesce(p.reminders_by_mail, true) AS reminders_by_mail
+FROM account a JOIN fair f ON f.id = a.fair_id LEFT JOIN notice_preference p ON p.account_id = a.id
+WHERE a.id = $1;
+
+-- name: set_preference
+-- All of it, replaced (N9).
+INSERT INTO notice_preference (account_id, channels, quiet_from, quiet_to, reminders_by_mail) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (account_id) DO UPDATE SET channels = excluded.channels, quiet_from = excluded.quiet_from, quiet_to = excluded.quiet_to,
+    reminders_by_mail = excluded.reminders_by_mail;
+
+-- name: own_notices
+-- A page of an account's notices, newest first.
+SELECT id, kind, channel, state, reason, subject, subject_id, wanted_at, ended_at, attempts, maybe_duplicate, instead_of, recipient_id
+FROM notice WHERE recipient_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3;
+
+-- name: fair_notices
+-- A page of a fair's notices over a filter, newest first.
+SELECT id, kind, channel, state, reason, subject, subject_id, wanted_at, ended_at, attempts, maybe_duplicate, instead_of, recipient_id
+FROM notice
+WHERE fair_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR kind = $3) AND ($4::text IS NULL OR channel = $4)
+  AND ($5::uuid IS NULL OR id < $5)
+ORDER BY id DESC LIMIT $6;
+
+-- name: notice_counts
+-- The same filter, counted.
+SELECT state, kind, channel, count(*) AS count
+FROM notice
+WHERE fair_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR kind = $3) AND ($4::text IS NULL OR channel = $4)
+GROUP BY state, kind, channel ORDER BY state, kind, channel;
+
+-- name: lateness
+-- How late those were that were sent since $2, and how many stand due at $3 (N5).
+SELECT (SELECT count(*) FROM notice WHERE fair_id = $1 AND state = 'planned' AND due_at <= $3) AS overdue,
+       percentile_cont(ARRAY[0.5, 0.95, 1.0]) WITHIN GROUP (ORDER BY greatest(0, extract(epoch FROM ended_at - wanted_at))) AS late
+FROM notice WHERE fair_id = $1 AND state = 'sent' AND due_at >= $2 AND ended_at >= $2;
+
+-- name: notice
+-- One notice of a fair.
+SELECT id, kind, channel, state, reason, subject, subject_id, wanted_at, ended_at, attempts, maybe_duplicate, instead_of, recipient_id
+FROM notice WHERE id = $1 AND fair_id = $2;
+
+-- name: attempts
+-- Every try to send a notice.
+SELECT number, provider, at, ended_at, outcome, reason, segments, delivery, delivered_at
+FROM notice_attempt WHERE notice_id = $1 ORDER BY number;
+
+-- name: retry_notice
+-- A failed one is due again at once, while it is of use (N3).
+UPDATE notice SET state = 'planned', due_at = $3, reason = NULL, ended_at = NULL
+WHERE id = $1 AND fair_id = $2 AND state = 'failed' AND useless_at > $3 RETURNING id;
+
+-- name: providers
+-- Every provider with the attempts of the time since $1.
+SELECT p.name, p.channel, p.rate, p.paused_until, p.last_error, p.last_error_at,
+       count(a.*) FILTER (WHERE a.outcome = 'sent') AS sent, count(a.*) FILTER (WHERE a.outcome IN ('final', 'lost')) AS failed,
+       count(a.*) FILTER (WHERE a.outcome = 'retry') AS retried
+FROM provider p LEFT JOIN notice_attempt a ON a.provider = p.name AND a.at >= $1
+GROUP BY p.name ORDER BY p.name;

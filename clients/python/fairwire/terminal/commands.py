@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fairwire.errors import FairwireError, Pending
 from fairwire.terminal.desk import Desk, Mistake
+from fairwire.terminal.noticing import fair_notices, notice_line, notify, retry_notice, show_notice, show_providers
 from fairwire.terminal.view import clock, contact_name, hit_line
 from fairwire_protocol.models import BuyerCard, Entry, ExhibitorCard
 
@@ -339,6 +340,15 @@ async def leave(_: Desk, __: str) -> None:
     raise Leave
 
 
+async def notices(desk: Desk, words: str) -> None:
+    """The own notices; for an organiser the fair's, of one state if it is named."""
+    if desk.client.me.kind == "organiser":
+        await fair_notices(desk, words)
+        return
+    for one in (await desk.client.notices.list()).notices[:PAGE]:
+        desk.out.say("notice", notice_line(one))
+
+
 async def show_help(desk: Desk, _: str) -> None:
     for name, command in COMMANDS.items():
         head = f"/{name} {command.arguments}".strip()
@@ -380,6 +390,13 @@ COMMANDS: Final[dict[str, Command]] = {
     "unblock": Command("[NUMBER|NAME]", "unblock it", _mark("block", False)),
     "report": Command("3,4,5 REASON", "report messages to the organiser", report),
     "presence": Command("online|busy|away", "how you are shown", presence),
+    "notices": Command("[STATE]", "what you were told and by which channel; for organisers the fair's", notices),
+    "notice": Command("ID", "a notice with all its attempts, for organisers", show_notice),
+    "retry": Command("ID", "try a failed notice again, for organisers", retry_notice),
+    "providers": Command("", "how email and SMS providers fare, for organisers", show_providers),
+    "notify": Command(
+        "[KIND email,sms | quiet FROM-TO | quiet off]", "how you are told; without words, what is set", notify
+    ),
     "outbox": Command("", "messages not sent yet", outbox),
     "me": Command("", "who you are", me),
     "signout": Command("", "end the session on this device", sign_out),

@@ -232,6 +232,7 @@ CREATE TABLE notice_attempt (
     delivered_at timestamptz,
     PRIMARY KEY (notice_id, number)
 );
+CREATE INDEX notice_attempt_by_time ON notice_attempt (provider, at);
 CREATE INDEX notice_attempt_by_reference ON notice_attempt (provider, reference) WHERE reference IS NOT NULL;
 
 -- N5: what a provider takes a second, shared by workers: the instant from which on it takes the next one.
