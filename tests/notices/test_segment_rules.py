@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from fairwire_server.notices.segment_rules import GSM_BASIC, GSM_EXTENSION, gsm_septets, in_gsm, segments
 
 PLAIN = GSM_BASIC.replace("\x1b", "")
-GSM = st.text(st.sampled_from(PLAIN + "".join(GSM_EXTENSION) * 3), max_size=500)
-ANY = st.text(st.sampled_from("ab您好会议号😀👍€é"), max_size=300)
+
+
+def long_texts(letters: str) -> st.SearchStrategy[str]:
+    """Short ones, and ones that need parts: Hypothesis alone seldom writes hundreds of characters."""
+    unit = st.text(st.sampled_from(letters), max_size=7)
+    return st.tuples(unit, st.integers(1, 120), unit).map(lambda parts: parts[0] * parts[1] + parts[2])
+
+
+GSM = long_texts(PLAIN + "".join(GSM_EXTENSION) * 3)
+ANY = long_texts("ab您好会议号😀👍€é")
 UDH = 6
 
 
