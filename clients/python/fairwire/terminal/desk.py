@@ -17,7 +17,7 @@ from fairwire.feed import Happening, Offline, Online, Resynced, SendFailed, Send
 from fairwire.terminal.view import contact_key, contact_name, entry_line, message_line, message_text, offer_line
 from fairwire_protocol import events as e
 from fairwire_protocol.frames import Typing
-from fairwire_protocol.models import BuyerCard, Entry, Exhibit, ExhibitorCard, Message, Offer, Person, Subject
+from fairwire_protocol.models import Booking, BuyerCard, Entry, Exhibit, ExhibitorCard, Message, Offer, Person, Subject
 from fairwire_protocol.session import Delivered
 
 __all__ = ["Desk", "Mistake", "Out"]
@@ -52,6 +52,8 @@ class Desk:
         self.listed: list[Entry] = []
         self.exhibitors: list[ExhibitorCard] = []
         self.exhibits: list[Exhibit] = []
+        self.bookings: list[Booking] = []
+        self.slots: list[UUID] = []
         self.typing: dict[UUID, float] = {}
         client.on("*")(self.show)
 

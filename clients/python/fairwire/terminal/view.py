@@ -6,13 +6,22 @@ The plain mode prints the same text without its style, so nothing may be told by
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 from rich.text import Text
 
-from fairwire_protocol.models import BuyerCard, Contact, Entry, ExhibitorCard, Message, Offer, PresenceState
+from fairwire_protocol.models import (
+    BookingNote,
+    BuyerCard,
+    Contact,
+    Entry,
+    ExhibitorCard,
+    Message,
+    Offer,
+    PresenceState,
+)
 from fairwire_protocol.operations.chat import Hit
 
 __all__ = [
@@ -62,6 +71,8 @@ def message_text(message: Message) -> str:
         return f"[exhibit {message.card.name_en or message.card.name_zh} {message.card.code}]".replace(" ]", "]")
     if message.transfer is not None:
         return _transfer(message)
+    if message.booking is not None:
+        return _booking(message.booking)
     return message.text or ""
 
 
@@ -75,10 +86,17 @@ def _transfer(message: Message) -> str:
     return f"[transfer: {said}]" + (f" note: {transfer.note}" if transfer.note else "")
 
 
+def _booking(note: BookingNote) -> str:
+    """A card of a meeting; the time in the reader's zone."""
+    said = f"meeting {note.change}: {datetime.fromtimestamp(note.starts_at / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
+    received = f", received by {note.receiver.name}" if note.receiver is not None else ""
+    return f"[{said}{received}]" + "".join(f" {text}" for text in (note.topic, note.reason) if text)
+
+
 def message_line(message: Message, mine: UUID, *, read_to: int = 0) -> Text:
     """One message of a conversation: seq, time, who, what, and whether the other side has read it."""
     own = message.sender is not None and message.sender.id == mine
-    system = message.kind in {"card", "transfer"}
+    system = message.kind in {"card", "transfer", "booking"}
     who = "you" if own else message.sender.name if message.sender is not None else message.side
     line = Text()
     line.append(f"#{message.seq} ", style="bright_black")

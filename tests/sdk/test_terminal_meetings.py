@@ -1,0 +1,98 @@
+"""Meetings from two terminals: a buyer books, the exhibitor assigns, both arrange another time, the schedule shows it (M4–M7, M15)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rich.text import Text
+
+import fairwire
+from fairwire.terminal.commands import COMMANDS, execute
+from fairwire.terminal.desk import Desk
+from fairwire.terminal.meetings import MEETINGS
+from tests.harness.node import Running
+from tests.meetings.booth import Booth
+
+
+class Terminal:
+    """Types, and keeps what was said."""
+
+    plain = True
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.desk: Desk | None = None
+
+    def say(self, kind: str, text: Text | str = "") -> None:
+        self.lines.append(f"{kind} {text.plain if isinstance(text, Text) else text}".strip())
+
+    async def type(self, line: str) -> str:
+        """What one command says, without what arrives meanwhile."""
+        assert self.desk is not None
+        self.lines.clear()
+        await execute(self.desk, line)
+        return "\n".join(line for line in self.lines if line.split(" ", 1)[0] not in {"new", "notice"})
+
+
+@asynccontextmanager
+async def terminal(running: Running, who: str) -> AsyncIterator[Terminal]:
+    async with fairwire.connect(running.url, token=running.ground[who].token) as client:
+        it = Terminal()
+        it.desk = Desk(client, it)
+        yield it
+
+
+async def until(it: Terminal, word: str, command: str) -> str:
+    """Type a command until it says the word: events arrive when they do."""
+    async with asyncio.timeout(10):
+        while True:
+            if word in (said := await it.type(command)):
+                return said
+            await asyncio.sleep(0)
+
+
+async def test_a_meeting_from_two_terminals_m4_m5_m6_m7_m15(running: Running) -> None:
+    booth = Booth(running)
+    await booth.slot(30)
+    await booth.slot(32)
+    async with terminal(running, "buyer") as buyer, terminal(running, "main") as main:
+        await buyer.type("/exhibitors")
+        said = await buyer.type("/slots 1")
+        assert said.count("at the fair), 5 free") == 2
+        assert "booked" in await buyer.type("/book 1 engines")
+        said = await main.type("/bookings pending")
+        assert "Buyer 先生 motorcycles/BR [pending]" in said
+        assert "engines" in said
+        assert "counts all 1, pending 1, assigned 0, rejected 0, cancelled 0" in said
+        assert "receiver Sales 先生 (no address)" in await main.type("/receivers 1")
+        assert "receiver_unreachable" in await main.type("/assign 1 Sales 先")
+        assert "received by Sales 先生 room" in await main.type("/assign 1 Sales 先 anyway")
+        await until(buyer, "received by Sales 先生", "/meetings")
+        assert "buyer proposes" in await buyer.type("/propose 1 2 later please")
+        await until(main, "buyer proposes", "/meetings")
+        assert "[assigned]" in await main.type("/agree 1")
+        said = await buyer.type("/schedule")
+        assert "Acme Ltd [assigned]" in said
+        assert "[cancelled]" in await buyer.type("/cancel 1 I am ill")
+        assert "empty" in await until(main, "empty", "/meetings")
+
+
+async def test_what_is_typed_wrong_is_said(running: Running) -> None:
+    async with terminal(running, "buyer") as buyer:
+        for line in (
+            "/assign 1",
+            "/cancel 1 ill",
+            "/propose",
+            "/slots 9",
+            "/book 3",
+            "/agree 1",
+            "/schedule never",
+            "/bookings odd",
+        ):
+            assert (await buyer.type(line)).startswith("error"), line
+
+
+def test_every_meeting_command_is_among_the_commands() -> None:
+    assert set(MEETINGS) <= set(COMMANDS)
