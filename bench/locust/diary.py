@@ -212,6 +212,8 @@ class BookingVerdict:
     overlaps: int
     listed: int
     """Bookings that the lists had in the end."""
+    unseen: int
+    """Acknowledged ones of which neither side's list was read: who could see them was away."""
     where: tuple[str, ...]
     """The first that are wrong, in words."""
 
@@ -234,7 +236,14 @@ def judge_bookings(parts: Iterable[DiaryRows]) -> BookingVerdict:
         *(why for part in rows for shown in part.shown for why in final.contradicts(shown)),
     ]
     overlaps = [*final.meetings_at_once(), *final.above_capacity()]
-    return BookingVerdict(counts, len(lost), len(overlaps), len(final.bookings), (*lost[:SHOWN], *overlaps[:SHOWN]))
+    return BookingVerdict(
+        counts,
+        lost=len(lost),
+        overlaps=len(overlaps),
+        listed=len(final.bookings),
+        unseen=sum(not final.reads(acked) for part in rows for acked in part.acked),
+        where=(*lost[:SHOWN], *overlaps[:SHOWN]),
+    )
 
 
 class _Final:
@@ -254,6 +263,10 @@ class _Final:
                 known = self.bookings.get(standing.id)
                 if known is None or standing.changed_at > known.changed_at:
                     self.bookings[standing.id] = standing
+
+    def reads(self, acked: Acked) -> bool:
+        """Whether a list was read that must have it."""
+        return acked.buyer in self._read or acked.exhibitor in self._read
 
     def lacks(self, acked: Acked) -> Iterable[str]:
         """An acknowledged booking that a list does not have, or has as it was before an acknowledged change."""

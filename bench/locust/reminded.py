@@ -21,6 +21,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, int]
     """Why those were skipped or failed."""
     late: dict[str, dict[int, int]]
+    instead: int = 0
+    """Made because another channel could not deliver (N6); they count in `states` too."""
     early: int = 0
     maybe: int = 0
     """Sent once more because an attempt was lost, and flagged (N4)."""

@@ -85,17 +85,18 @@ async def read(database: Database, due: datetime) -> Ended:
     states: dict[str, int] = defaultdict(int)
     late: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     reasons: dict[str, int] = defaultdict(int)
-    early = 0
+    early = instead = 0
     for row in rows:
         states[row["state"]] += row["notices"]
+        instead += row["notices"] if row["instead"] else 0
         if row["reason"] is not None:
             reasons[f"{row['state']}_{row['reason']}"] += row["notices"]
         if row["late_ms"] is not None and row["state"] != "skipped":
             early += row["notices"] if row["late_ms"] < 0 else 0
             late[row["channel"]][max(0, row["late_ms"])] += row["notices"]
     return Ended(
-        states=dict(states), reasons=dict(reasons), late={channel: dict(times) for channel, times in late.items()}, early=early,
-        maybe=sum(row["maybe"] for row in rows), twice=sum(row["twice"] for row in rows),
+        states=dict(states), reasons=dict(reasons), late={channel: dict(times) for channel, times in late.items()}, instead=instead,
+        early=early, maybe=sum(row["maybe"] for row in rows), twice=sum(row["twice"] for row in rows),
     )  # fmt: skip
 
 

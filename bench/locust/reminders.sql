@@ -52,12 +52,14 @@ ANALYZE slot, booking, booking_receiver, conversation, participant, notice;
 SELECT count(*) FROM notice WHERE kind = 'reminder_soon' AND wanted_at = $1;
 
 -- name: ended
--- How they ended, by channel and by whole milliseconds after they were due. `sendings` above 1 and not flagged: sent twice (N4).
+-- How they ended, and those that fell over to the next channel (N6), by channel and by whole milliseconds after they were all due.
+-- `sendings` above 1 and not flagged: sent twice (N4).
 SELECT n.channel, n.state, CASE WHEN n.state IN ('skipped', 'failed') THEN n.reason END AS reason,
-       round(extract(epoch FROM n.ended_at - n.wanted_at) * 1000)::bigint AS late_ms,
+       n.instead_of IS NOT NULL AS instead, round(extract(epoch FROM n.ended_at - $1::timestamptz) * 1000)::bigint AS late_ms,
        count(*) AS notices, count(*) FILTER (WHERE n.maybe_duplicate) AS maybe,
        count(*) FILTER (WHERE a.sendings > 1 AND NOT n.maybe_duplicate) AS twice
 FROM notice n
+LEFT JOIN notice o ON o.id = n.instead_of
 CROSS JOIN LATERAL (SELECT count(*) AS sendings FROM notice_attempt t WHERE t.notice_id = n.id AND t.outcome = 'sent') a
-WHERE n.kind = 'reminder_soon' AND n.wanted_at = $1
-GROUP BY 1, 2, 3, 4;
+WHERE n.kind = 'reminder_soon' AND coalesce(o.wanted_at, n.wanted_at) = $1
+GROUP BY 1, 2, 3, 4, 5;

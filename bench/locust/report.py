@@ -177,7 +177,7 @@ def _say_meetings(outcome: Outcome) -> None:
     verdict, counts = outcome.bookings, outcome.bookings.counts
     _say(
         "bookings.requested", counts.attempted, "bookings", acked=counts.acked, refused=counts.refused, unknown=counts.unknown,
-        changed=counts.changed, listed=verdict.listed,
+        changed=counts.changed, listed=verdict.listed, unseen=verdict.unseen,
     )  # fmt: skip
     _say("bookings.told", counts.told, "events", lost=verdict.lost, overlap=verdict.overlaps)
     if (reminders := outcome.reminders) is not None:
@@ -185,7 +185,7 @@ def _say_meetings(outcome: Outcome) -> None:
         _say(
             "reminders.planned", reminders.planned.reminders, "notices", meetings=reminders.planned.meetings,
             **ended.states, **ended.reasons,
-            unfinished=ended.unfinished, early=ended.early, twice=ended.twice, maybe_duplicate=ended.maybe,
+            instead=ended.instead, unfinished=ended.unfinished, early=ended.early, twice=ended.twice, maybe_duplicate=ended.maybe,
             in_app=counts.reminded, in_app_twice=counts.twice,
         )  # fmt: skip
 

@@ -89,7 +89,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "reminder_minute": Shape(
         "A whole fair's T−15 falls due at the same instant, soon after all are here; chats and bookings go on beside it.",
         users=500, seconds=150, rise=30, reminders=2000, bounds=(Bound(DUE, "p99", 30_000), Bound(ANSWERS, "p99", 500)),
-        factors={"buyer.leave": 0},
+        factors={"buyer.open": 4, "buyer.write": 4, "buyer.leave": 0},
     ),
 }  # fmt: skip
 

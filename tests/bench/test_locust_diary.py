@@ -101,6 +101,11 @@ def test_an_event_that_the_lists_contradict_is_counted_for_each_device(final: Bo
     assert acknowledged(booking()).listed(final).lost == 2
 
 
+def test_a_booking_whose_lists_nobody_could_read_is_said() -> None:
+    assert judge_bookings([acknowledged(booking()).diary.rows()]).unseen == 1
+    assert acknowledged(booking()).listed(booking()).unseen == 0
+
+
 def test_a_device_that_was_never_told_is_counted_unless_it_is_away() -> None:
     scene = Scene()
     assert scene.listed(booking()).lost == 2

@@ -105,6 +105,7 @@ async def test_a_run_books_and_assigns_and_its_lists_agree_with_what_everybody_w
     acked = counted(said, "bookings.requested", "acked")
     assert 0 < acked == counted(said, "bookings.requested", "listed")
     assert counted(said, "bookings.requested", "changed") > 0
+    assert counted(said, "bookings.requested", "unseen") == 0
     assert counted(said, "bookings.told", "lost") == counted(said, "bookings.told", "overlap") == 0
     assert counted(said, "fan-out.booking.commit_to_each", "count") > acked
 
