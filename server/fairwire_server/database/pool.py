@@ -148,12 +148,10 @@ class Database:
     async def _unit(self, *, lasting: bool = False) -> AsyncIterator[_Unit]:
         unit: _Unit | None = None
         try:
-            async with asyncio.timeout(self._budget) as budget:
-                async with asyncio.timeout(min(ACQUIRE_S, self._budget)):
-                    connection = await self._pool.acquire()
-                unit = _Unit(connection)
-                if lasting:
-                    budget.reschedule(None)
+            ends = asyncio.get_running_loop().time() + self._budget
+            async with asyncio.timeout(min(ACQUIRE_S, self._budget)) as limit:
+                unit = _Unit(await self._pool.acquire())
+                limit.reschedule(None if lasting else ends)
                 try:
                     yield unit
                 except BaseException as error:

@@ -19,6 +19,8 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequ
     `X-Forwarded-For` is read from its end: each trusted proxy vouches for the one address before it, and anything a client
     wrote itself stands further left. A header that comes from elsewhere, or that is not an address, changes nothing.
     """
+    if not trusted and peer and peer.replace(".", "").isdecimal():
+        return peer  # from the system, nearly always: nothing else is there to be known
     current = _parsed(peer or "")
     if current is None:
         return peer or LOCAL

@@ -30,7 +30,7 @@ HEAD_BYTES: Final = 8_000
 """A longer head is aiohttp's, which has limits of its own."""
 PATIENCE_S: Final = 10.0
 """After so long without a whole head, aiohttp waits on."""
-LINE: Final = re.compile(rb"([A-Za-z0-9-]+):[ \t]*((?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?)[ \t]*\r\n")
+PLAIN: Final = re.compile(rb"(?:[A-Za-z0-9-]+:[\t\x20-\x7e]*+\r\n)*+")
 WANTED: Final = {
     name.lower().encode(): name
     for name in (
@@ -149,13 +149,15 @@ class House:
 
 def plain_head(lines: bytes) -> dict[str, str] | None:
     """The headers that count, of lines that end in CRLF. None if a line is anything but plain, comes twice, or tells of a body."""
-    at, known, head = 0, set[bytes](), dict[str, str]()
-    for line in LINE.finditer(lines):
-        name = line[1].lower()
-        if line.start() != at or name in known or name in BODY:
+    if PLAIN.fullmatch(lines) is None:
+        return None
+    known, head = set[bytes](), dict[str, str]()
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in known or name in BODY:
             return None
         known.add(name)
-        if name in WANTED:
-            head[WANTED[name]] = line[2].decode("ascii")
-        at = line.end()
-    return head if at == len(lines) else None
+        if (wanted := WANTED.get(name)) is not None:
+            head[wanted] = value.strip(b" \t").decode("ascii")
+    return head

@@ -6,8 +6,8 @@ or in fragments. A socket that is silent keeps nothing here but an empty buffer.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
+from base64 import b64encode
+from binascii import a2b_base64
 from collections.abc import Mapping
 from hashlib import sha1
 from typing import Final, NamedTuple
@@ -178,8 +178,8 @@ def accept_upgrade(headers: Mapping[str, str], protocols: Mapping[str, object]) 
     connection = {token.strip().lower() for token in headers.get("Connection", "").split(",")}
     key = headers.get("Sec-WebSocket-Key", "").strip()
     try:
-        nonce = b64decode(key, validate=True)
-    except (NotBase64, ValueError):
+        nonce = a2b_base64(key, strict_mode=True)
+    except ValueError:
         return None
     if upgrade != "websocket" or "upgrade" not in connection or len(nonce) != 16:
         return None
