@@ -124,6 +124,15 @@ class Socket:
         self.queue.append(data)
         self.queued += len(data)
 
+    def push_all(self, frames: list[bytes]) -> None:
+        """As `push`, for frames that are there together."""
+        if self.closing is not None or not frames:
+            return
+        if not self.queue and not self._blocked:
+            self._dirty(self)
+        self.queue += frames
+        self.queued += sum(map(len, frames))
+
     def push_event(self, pos: int, data: bytes, receivable: Receivable | None) -> None:
         """Queue the account stream's next event; a full queue makes the socket lag instead (W12)."""
         if self.full():

@@ -50,8 +50,7 @@ class Sync:
                 return False
             self._metrics.snapshots_kept += 1
             self._stand_at(socket, arrival.account, arrival.fair)
-            for data in self._first_frames(socket, frames, arrival.me, _reason(page)):
-                socket.push(data)
+            socket.push_all(list(self._first_frames(socket, frames, arrival.me, _reason(page))))
         return self._live(socket, account, fair)
 
     async def start(
@@ -170,28 +169,28 @@ class Sync:
                 fair.top = min(fair.top, page.fair.pos)
 
     def _push(self, socket: Socket, items: Sequence[Item], fair_items: Sequence[Item]) -> None:
-        for item in items:
-            _push_item(socket, "account", item)
-        for item in fair_items:
-            _push_item(socket, "fair", item)
+        socket.push_all([*_frames(socket, "account", items), *_frames(socket, "fair", fair_items)])
 
 
-def _push_item(socket: Socket, stream: Stream, item: Item) -> None:
+def _frames(socket: Socket, stream: Stream, items: Sequence[Item]) -> Iterator[bytes]:
+    """The frames of what is new to the socket, which stands behind each once it has been taken."""
     cursor = socket.cursor if stream == "account" else socket.fair_cursor
-    if item.end <= cursor:
-        return
-    codec = socket.codec
-    if item.body is None:
-        frame = codec.encode(Void(stream=stream, start=item.start, end=item.end))
-    else:
-        frame = codec.event_frame(stream, item.end, item.encoded(codec))
-        if item.receivable is not None and item.receivable.sender != socket.caller.account:
-            socket.expect_receipt(item.end, item.receivable)
-    if stream == "account":
-        socket.cursor = item.end
-    else:
-        socket.fair_cursor = item.end
-    socket.push(websocket_frame(frame, binary=codec.binary))
+    codec, own = socket.codec, socket.caller.account
+    for item in items:
+        if item.end <= cursor:
+            continue
+        cursor = item.end
+        if item.body is None:
+            frame = codec.encode(Void(stream=stream, start=item.start, end=cursor))
+        else:
+            frame = codec.event_frame(stream, cursor, item.encoded(codec))
+            if item.receivable is not None and item.receivable.sender != own:
+                socket.expect_receipt(cursor, item.receivable)
+        if stream == "account":
+            socket.cursor = cursor
+        else:
+            socket.fair_cursor = cursor
+        yield websocket_frame(frame, binary=codec.binary)
 
 
 def _reason(page: Page | None) -> Reason:

@@ -19,7 +19,7 @@ from fairwire_protocol.events import MarkerMoved, MessagePosted
 from fairwire_protocol.models import Position, Side
 from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Works
-from fairwire_server.streams.messages import MessageRow, render_message
+from fairwire_server.streams.messages import COLUMNS, MessageRow, render_message
 from fairwire_server.streams.store import StreamStore
 from fairwire_server.streams.told import Receivable
 
@@ -28,8 +28,7 @@ __all__ = ["Item", "Log", "Page", "Reason"]
 Reason = Literal["new", "epoch", "too_old", "too_many"]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """Positions `start`…`end` of a stream: an event (then they are equal) or a void."""
 
     start: int
@@ -154,17 +153,19 @@ def _fair_item(row: Row) -> Item:
 
 def _items(rows: Sequence[Row], view: Side) -> list[Item]:
     """Events by position; a marker that a later one on the same page supersedes becomes a void, neighbours joined."""
+    if not rows:
+        return []
     latest = {key: row["pos"] for row in rows if (key := _marker_key(row)) is not None}
+    first = list(rows[0].keys()).index(COLUMNS[0])
     items: list[Item] = []
     for row in rows:
-        key = _marker_key(row)
-        if key is not None and latest[key] != row["pos"]:
+        if latest and (key := _marker_key(row)) is not None and latest[key] != row["pos"]:
             if items and items[-1].body is None:
                 items[-1] = Item(items[-1].start, row["pos"], None)
             else:
                 items.append(Item(row["pos"], row["pos"], None))
         else:
-            items.append(_event_item(row, view))
+            items.append(_event_item(row, view, first))
     return items
 
 
@@ -175,18 +176,19 @@ def _marker_key(row: Row) -> tuple[UUID, UUID | None, str] | None:
     return event.conversation, event.marker.account, event.marker.side
 
 
-def _event_item(row: Row, view: Side) -> Item:
-    pos = row["pos"]
+def _event_item(row: Row, view: Side, first: int) -> Item:
+    pos, body = row["pos"], row["body"]
     if row["type"] != "message":
-        return Item(pos, pos, bytes(row["body"]))
-    message = render_message(MessageRow.of(row), view)
-    entries = () if row["body"] is None else msgspec.msgpack.decode(row["body"], type=MessagePosted).entries
+        return Item(pos, pos, bytes(body))
+    message = render_message(MessageRow.at(row, first), view)
+    receivable = Receivable(message.conversation, message.seq, row["sender_id"])
+    if body is None:
+        return Item(pos, pos, MessagePosted(message=message), receivable)
     # An entry holds the message as it was said; a recalled one must not survive there (C12).
-    fresh = tuple(
+    entries = tuple(
         msgspec.structs.replace(entry, last=message)
         if entry.conversation == message.conversation and entry.last_seq == message.seq
         else entry
-        for entry in entries
+        for entry in msgspec.msgpack.decode(body, type=MessagePosted).entries
     )
-    receivable = Receivable(message.conversation, message.seq, row["sender_id"])
-    return Item(pos, pos, MessagePosted(message=message, entries=fresh), receivable)
+    return Item(pos, pos, MessagePosted(message=message, entries=entries), receivable)

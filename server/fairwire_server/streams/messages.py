@@ -6,7 +6,7 @@ The same row feeds live events, replay, history, search, entries and reports, so
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -25,7 +25,7 @@ from fairwire_protocol.models import (
 from fairwire_server.clock import milliseconds
 from fairwire_server.database.pool import Row
 
-__all__ = ["MessageRow", "TransferDetail", "render_message"]
+__all__ = ["COLUMNS", "MessageRow", "TransferDetail", "render_message"]
 
 
 class TransferDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,24 +62,15 @@ class MessageRow(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, row: Row) -> MessageRow:
         """From a record that has the view's columns, among others."""
-        return cls(
-            row["conversation_id"],
-            row["seq"],
-            row["kind"],
-            row["side"],
-            row["sender_id"],
-            row["sender_name"],
-            row["text"],
-            row["detail"],
-            row["message_at"],
-            row["recalled_at"],
-            row["cid"],
-            row["image_id"],
-            row["image_kind"],
-            row["width"],
-            row["height"],
-            row["bytes"],
-        )
+        return cls(*(row[name] for name in COLUMNS))
+
+    @classmethod
+    def at(cls, row: Row, first: int) -> MessageRow:
+        """From a record that has them side by side, from its `first` column on: a replay is hundreds of thousands of these."""
+        return cls(*row[first : first + len(COLUMNS)])
+
+
+COLUMNS: Final = MessageRow.__struct_fields__
 
 
 def render_message(row: MessageRow, view: Side) -> Message:
