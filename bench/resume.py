@@ -10,7 +10,7 @@ the same without. Server and PostgreSQL share a core. The reference is `bench.ba
 one frame: no token, no log.
 
 `resume.queries` counts statements with pg_stat_statements over 500 resumes on a server that does nothing else: those that read the
-log, and all of them with what a hello needs to know the account behind its token.
+log, and all of them; it is one and the same that says whose token a hello brings.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ async def bench(chosen: Options) -> int:
             bare.append(await storm(other, others, (reference.pid,), None, 0))
             await asyncio.sleep(1)
     report.say("resume.events", MISSED * sockets * chosen.pairs, "events", complete="yes")
-    report.say("resume.queries.with_hello", statements[1], "statements", of="the_token's_account,the_log")
+    report.say("resume.queries.with_hello", statements[1], "statements", of="a_whole_hello")
     report.bound("resume.queries", [statements[0]], "statements", 1.0, of="the_log")
     tell(report, mine, bare, sockets)
     return report.headline()

@@ -124,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 3.0
     first_states_bytes: Annotated[
         int, _doc("Memory for first states that are sent again while their account's stream stands still; 0: none.", 0)
-    ] = 64 * MIB
+    ] = 128 * MIB
     presence_grace_s: Annotated[float, _doc("Seconds from the last socket's end to offline (W14).", 0)] = 20.0
     frame_max_bytes: Annotated[int, _doc("Size of an incoming frame (W15).", 1024, 16 * MIB)] = 64 * KIB
     queue_max_bytes: Annotated[int, _doc("Unsent bytes of a socket until it lags (W12).", 1024)] = 1 * MIB

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fairwire_server.chat.snapshot import chat_parts
+from fairwire_server.chat.snapshot import chat_parts, chat_shape
 from fairwire_server.clock import SystemClock
 from fairwire_server.database.pool import Database
 from fairwire_server.database.queries import load_queries
@@ -40,6 +40,8 @@ async def test_postgresql_prepares_every_query(path: Path, database: Database) -
 
 
 async def test_the_snapshot_is_one_statement_that_prepares_w5(database: Database) -> None:
-    snapshots = Snapshots(Works(database, SystemClock()), [*chat_parts(), *meeting_parts()], (300, 20, 20))
+    snapshots = Snapshots(
+        Works(database, SystemClock()), [*chat_parts(), *meeting_parts()], (300, 20, 20), chat_shape()
+    )
     async with database.reader() as connection:
         await connection.prepare(snapshots.sql)

@@ -312,8 +312,14 @@ UPDATE conversation SET open = $2, unanswered_since = $3, waiting_since = $4 WHE
 SELECT capabilities FROM fair WHERE id = $1;
 
 -- name: snapshot_messages
--- Part of the first state: the newest messages of the newest open chats (W5). $4 chats, $5 messages of each.
-SELECT ROW(m.*)
+-- Part of the first state: the newest messages of the newest open chats (W5). $4 chats, $5 messages of each. As the last messages
+-- of entries that have nothing else.
+SELECT m.conversation_id, NULL::int, NULL::bool, NULL::timestamptz, NULL::bool, NULL::bool, NULL::uuid, NULL, NULL::bigint, NULL::int,
+    NULL::int, NULL::int, NULL::timestamptz, NULL::bool,
+    m.seq, m.kind, m.side, m.sender_id, m.sender_name, m.text, m.detail::text, m.message_at, m.recalled_at, m.cid,
+    m.image_id, m.image_kind, m.width, m.height, m.bytes, NULL::text[],
+    NULL::uuid, NULL, NULL, NULL::bool, NULL::bool, NULL, NULL::text[],
+    NULL::uuid, NULL, NULL, NULL::text[], NULL, NULL::bool, NULL, NULL, NULL, NULL, NULL
 FROM (SELECT c.id FROM participant p JOIN conversation c ON c.id = p.conversation_id
       WHERE p.account_id = $1 AND p.readable_to IS NULL AND p.last_pos > 0 AND c.open
       ORDER BY p.last_pos DESC LIMIT $4) chats

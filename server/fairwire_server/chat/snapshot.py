@@ -10,13 +10,13 @@ from fairwire_protocol.models import Account, BuyerCard, Entry, Message, Offer, 
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.accounts.views import own_account_from_json
 from fairwire_server.clock import milliseconds
-from fairwire_server.contacts.entries import entry_of
+from fairwire_server.contacts.entries import entry_of, message_of
 from fairwire_server.contacts.rules import in_order
 from fairwire_server.database.queries import load_queries
-from fairwire_server.streams.messages import MessageRow, render_message
+from fairwire_server.streams.messages import render_message
 from fairwire_server.streams.snapshot import Part, Values
 
-__all__ = ["OPEN_CHATS", "OPEN_MESSAGES", "chat_parts"]
+__all__ = ["OPEN_CHATS", "OPEN_MESSAGES", "chat_parts", "chat_shape"]
 
 OPEN_CHATS = 20
 OPEN_MESSAGES = 20
@@ -29,11 +29,16 @@ def chat_parts() -> list[Part]:
     chat = load_queries("fairwire_server.chat")
     return [
         Part("me", accounts["snapshot_account"], _me),
-        Part("entries", contacts["snapshot_recent"], _of_readers(_entries)),
+        Part("entries", contacts["snapshot_recent"], _of_readers(_entries), shaped=True),
         Part("starred", contacts["snapshot_starred"], _of_readers(_starred)),
-        Part("messages", chat["snapshot_messages"], _of_readers(_messages)),
+        Part("messages", chat["snapshot_messages"], _of_readers(_messages), shaped=True),
         Part("offers", chat["snapshot_offers"], _of_readers(_offers)),
     ]
+
+
+def chat_shape() -> str:
+    """The common columns of entries and messages, for `Snapshots`."""
+    return load_queries("fairwire_server.contacts")["snapshot_shape"]
 
 
 def _of_readers(
@@ -61,7 +66,7 @@ def _starred(rows: Sequence[Values], _: Caller) -> tuple[UUID, ...]:
 
 def _messages(rows: Sequence[Values], caller: Caller) -> tuple[Message, ...]:
     view: Side = "buyer" if caller.side == "buyer" else "team"
-    messages = [MessageRow(*row) for row in rows]
+    messages = [message_of(row) for row in rows]
     messages.sort(key=lambda row: (row.conversation_id, row.seq))
     return tuple(render_message(row, view) for row in messages)
 

@@ -52,7 +52,7 @@ from fairwire_server.chat.search import Search
 from fairwire_server.chat.search_store import SearchStore
 from fairwire_server.chat.search_tokens import SearchTokens
 from fairwire_server.chat.sending import Sender
-from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
+from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts, chat_shape
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.chat.transfers import Transfers
 from fairwire_server.compose.meetings import build_meetings
@@ -206,7 +206,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
     window = timedelta(hours=settings.resume_window_hours)
     log = Log(works, stream_store, window=window, resume_events=settings.resume_max_events)
     parts = [*chat_parts(), *meeting_parts()]
-    snapshots = Snapshots(works, parts, sizes=(settings.recent_max, OPEN_CHATS, OPEN_MESSAGES))
+    snapshots = Snapshots(works, parts, sizes=(settings.recent_max, OPEN_CHATS, OPEN_MESSAGES), shape=chat_shape())
     first_states = FirstStates(snapshots, works.clock, settings.first_states_bytes)
     sync = Sync(log, first_states, works.clock, metrics)
     presences = Presences(

@@ -6,9 +6,9 @@ snapshot, the lists, search and events all pass here, so that state and events a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -27,7 +27,7 @@ from fairwire_protocol.models import (
 from fairwire_server.clock import milliseconds
 from fairwire_server.streams.messages import MessageRow, render_message
 
-__all__ = ["BuyerRow", "EntryRow", "entry", "entry_of"]
+__all__ = ["BuyerRow", "EntryRow", "entry_of", "message_of"]
 
 _PROFILE = msgspec.json.Decoder(dict[str, str])
 
@@ -121,12 +121,22 @@ class EntryRow(msgspec.Struct, frozen=True):
     profile: str | None
 
 
-def entry_of(values: Iterable[Any], viewer: UUID) -> Entry:
+SEQ: Final = EntryRow.__struct_fields__.index("message_seq")
+MARKERS: Final = EntryRow.__struct_fields__.index("markers")
+"""From the one to the other a row holds its last message, in the order of `MessageRow`."""
+
+
+def entry_of(values: Sequence[Any], viewer: UUID) -> Entry:
     """One row of `contact_entry` as the viewer's entry."""
-    return entry(EntryRow(*values), viewer)
+    return _entry(EntryRow(*values), None if values[SEQ] is None else message_of(values), viewer)
 
 
-def entry(row: EntryRow, viewer: UUID) -> Entry:
+def message_of(values: Sequence[Any]) -> MessageRow:
+    """The last message of a row of `contact_entry`, if it has one."""
+    return MessageRow(values[0], *values[SEQ:MARKERS])
+
+
+def _entry(row: EntryRow, last: MessageRow | None, viewer: UUID) -> Entry:
     """The viewer's entry. A former holder's is frozen at the transfer (C9); a buyer sees the team as one (W9)."""
     view: Side = "buyer" if row.buyer_id is None else "team"
     former = row.readable_to is not None
@@ -140,7 +150,7 @@ def entry(row: EntryRow, viewer: UUID) -> Entry:
         holds=row.holder_id == viewer,
         readable_to=row.readable_to,
         holder=None if former else Person(id=row.holder_id, name=row.holder_name),
-        last=None if row.message_seq is None else render_message(_message(row, row.message_seq), view),
+        last=None if last is None else render_message(last, view),
         markers=() if former or not row.markers else _markers(row.markers, row.buyer_id),
         open=row.open and not former,
         waiting_since=_ms(row.waiting_since) if view == "team" and not former else None,
@@ -148,27 +158,6 @@ def entry(row: EntryRow, viewer: UUID) -> Entry:
         starred=row.starred,
         blocked_by_buyer=row.blocked_by_buyer and not former,
         blocked_by_team=row.blocked_by_team and not former,
-    )
-
-
-def _message(row: EntryRow, seq: int) -> MessageRow:
-    return MessageRow(
-        row.conversation,
-        seq,
-        row.message_kind,
-        row.message_side,
-        row.sender_id,
-        row.sender_name,
-        row.message_text,
-        row.detail,
-        row.message_at,
-        row.recalled_at,
-        row.cid,
-        row.image_id,
-        row.image_kind,
-        row.width,
-        row.height,
-        row.bytes,
     )
 
 
@@ -201,6 +190,9 @@ def _contact(row: EntryRow) -> Contact:
 
 def _markers(rows: Sequence[str], buyer: UUID | None) -> tuple[Marker, ...]:
     """Others' receipts: a colleague sees each, the buyer (None) the team's maximum (W9)."""
+    if buyer is None and len(rows) == 1:  # nearly always
+        _, has, knows = rows[0].split(" ")
+        return (Marker(account=None, side="team", received=int(has), read=int(knows)),)
     if buyer is None:
         told = [row.split(" ") for row in rows]
         received, read = max(int(row[1]) for row in told), max(int(row[2]) for row in told)

@@ -108,12 +108,16 @@ SELECT c.buyer_id FROM participant p JOIN conversation c ON c.id = p.conversatio
 
 -- name: snapshot_recent
 -- Part of the first state: the recent list (W5). $2 is the fair, $3 the list's length.
-SELECT ROW(e.*) FROM (
+SELECT e.* FROM (
     SELECT p.conversation_id FROM participant p
     LEFT JOIN contact_mark k ON k.account_id = p.account_id AND k.conversation_id = p.conversation_id
     WHERE p.account_id = $1 AND p.last_pos > 0
     ORDER BY k.pinned_at IS NULL, p.last_pos DESC LIMIT $3
 ) recent, LATERAL contact_entry($1, recent.conversation_id) e;
+
+-- name: snapshot_shape
+-- No rows, and the columns of an entry: the shape of those parts of the first state of which there are hundreds (W5).
+SELECT e.* FROM contact_entry(NULL, NULL) e WHERE false;
 
 -- name: snapshot_starred
 -- Part of the first state: ids of starred conversations, also those beyond the recent list (K3).

@@ -28,7 +28,7 @@ class ContactStore:
     async def entries(self, connection: Connection, viewer: UUID, conversations: Sequence[UUID]) -> dict[UUID, Entry]:
         """The viewer's entries of these conversations; the caller has decided that it may see them."""
         rows = await connection.fetch(self._sql["entries"], viewer, list(conversations))
-        found = [entry_of(row, viewer) for row in rows]
+        found = [entry_of(tuple(row), viewer) for row in rows]
         return {entry.conversation: entry for entry in found}
 
     async def entries_of(
@@ -42,12 +42,12 @@ class ContactStore:
     async def recent(self, connection: Connection, account: UUID, limit: int) -> list[Entry]:
         """The recent list, unordered."""
         rows = await connection.fetch(self._sql["recent"], account, limit)
-        return [entry_of(row, account) for row in rows]
+        return [entry_of(tuple(row), account) for row in rows]
 
     async def starred(self, connection: Connection, account: UUID) -> list[Entry]:
         """Starred contacts, unordered."""
         rows = await connection.fetch(self._sql["starred"], account)
-        return [entry_of(row, account) for row in rows]
+        return [entry_of(tuple(row), account) for row in rows]
 
     async def view_of(self, connection: Connection, account: UUID, conversation: UUID) -> Sight | None:
         """What decides whether the account may see and mark the conversation."""
