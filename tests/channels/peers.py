@@ -29,7 +29,7 @@ from fairwire_server.clock import Clock, SystemClock
 from fairwire_server.database.pool import Database
 from fairwire_server.database.work import Works
 from fairwire_server.notices.parcels import Channel, Mail, Parcel, Sms, TakeIn
-from fairwire_server.notices.sms_catalogue import SmsCatalogue, read_catalogue
+from fairwire_server.notices.sms_catalogue import read_catalogue
 from tests.harness.sms_gateway import APP_ID, KEY_ID, KEY_SECRET, SENDER, SmsGateway, sms_gateway
 from tests.harness.smsc import PASSWORD, SYSTEM_ID, Smsc, smsc
 from tests.harness.smtp import Behaviour, SmtpSink, smtp_sink
@@ -39,20 +39,19 @@ __all__ = ["PEERS", "Mood", "Peer", "email_channel", "mail", "sms"]
 TIMEOUT_S = 1.0
 
 
-def _catalogue() -> SmsCatalogue:
+def catalogue_text() -> str:
     """The shipped texts with another signature, and ids of providers."""
     text = files("fairwire_server.notices").joinpath("sms_templates.toml").read_text("utf-8")
     text = text.replace('zh = "Fairwire"', 'zh = "云展会"').replace('en = "Fairwire"', 'en = "Fair"')
     ids = count(100)
-    text = re.sub(r"^(zh|en)(\.text = .*)$", lambda m: _with_ids(m[1], m[2], next(ids)), text, flags=re.MULTILINE)
-    return read_catalogue(text, "https://fair.example", "tencent")
+    return re.sub(r"^(zh|en)(\.text = .*)$", lambda m: _with_ids(m[1], m[2], next(ids)), text, flags=re.MULTILINE)
 
 
 def _with_ids(language: str, text: str, number: int) -> str:
     return f'{language}{text}\n{language}.aliyun = "SMS_{number}"\n{language}.tencent = "{number}"'
 
 
-CATALOGUE = _catalogue()
+CATALOGUE = read_catalogue(catalogue_text(), "https://fair.example", "tencent")
 
 
 class Mood(Enum):
