@@ -165,6 +165,9 @@ STATEMENTS = {
     "changes": "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_xact_user_tables",
     "state": "UPDATE account SET state = $2 WHERE id = $1 RETURNING id",
     "zone": "UPDATE fair SET time_zone = $1 RETURNING id",
+    "lose_invitation": "ALTER TABLE invitation RENAME TO lost_invitation",
+    "lose_calendar_feed": "ALTER TABLE calendar_feed RENAME TO lost_calendar_feed",
+    "lose_guest": "ALTER TABLE guest RENAME TO lost_guest",
     "cookies": "SELECT encode(cookie_hash, 'hex') FROM guest",
     "feed": "SELECT encode(secret_hash, 'hex') FROM calendar_feed WHERE account_id = $1",
 }
