@@ -17,7 +17,19 @@ from fairwire.feed import Happening, Offline, Online, Resynced, SendFailed, Send
 from fairwire.terminal.view import contact_key, contact_name, entry_line, message_line, message_text, offer_line
 from fairwire_protocol import events as e
 from fairwire_protocol.frames import Typing
-from fairwire_protocol.models import Booking, BuyerCard, Entry, Exhibit, ExhibitorCard, Message, Offer, Person, Subject
+from fairwire_protocol.models import (
+    Booking,
+    BuyerCard,
+    Entry,
+    Exhibit,
+    ExhibitorCard,
+    Guest,
+    Message,
+    Offer,
+    Person,
+    Subject,
+)
+from fairwire_protocol.operations.rooms import Invitation
 from fairwire_protocol.session import Delivered
 
 __all__ = ["Desk", "Mistake", "Out"]
@@ -54,6 +66,8 @@ class Desk:
         self.exhibits: list[Exhibit] = []
         self.bookings: list[Booking] = []
         self.slots: list[UUID] = []
+        self.invitations: list[Invitation] = []
+        self.guests: list[Guest] = []
         self.typing: dict[UUID, float] = {}
         client.on("*")(self.show)
 
@@ -212,6 +226,8 @@ class Desk:
                 self._about(body.conversation, "block", "blocked" if blocked else "not blocked any more")
             case e.Announcement():
                 self.out.say("announcement", Text(f"{body.title}  {body.text}".strip(), style="bold yellow"))
+            case e.LobbyChanged(guest=guest):
+                self.out.say("lobby", f"{guest.name} [{guest.state}]; /lobby lists your guests")
             case e.Notice():
                 self.out.say("notice", body.kind.replace("_", " "))
             case _:

@@ -15,7 +15,7 @@ from rich.text import Text
 from fairwire.terminal.desk import Desk, Mistake
 from fairwire_protocol.models import Booking, BookingState, Person
 
-__all__ = ["MEETINGS", "booking_line", "when"]
+__all__ = ["MEETINGS", "booking_line", "pick_booking", "when"]
 
 ANYWAY: Final = "anyway"
 STATES: Final = ("all", *get_args(BookingState))
@@ -59,7 +59,8 @@ def _show(desk: Desk, bookings: Sequence[Booking], notes: Sequence[Sequence[str]
         desk.out.say("booking", booking_line(number, booking, buyer=desk.client.me.kind == "buyer", notes=said))
 
 
-def _booking(desk: Desk, word: str) -> Booking:
+def pick_booking(desk: Desk, word: str) -> Booking:
+    """A booking by its number in the last list, as it is now."""
     if not word.isdecimal() or not 1 <= int(word) <= len(desk.bookings):
         raise Mistake("which one? a number of the last /bookings or /meetings")
     booking = desk.bookings[int(word) - 1]
@@ -99,7 +100,7 @@ async def bookings(desk: Desk, word: str) -> None:
 
 
 async def receivers(desk: Desk, word: str) -> None:
-    reply = await desk.client.bookings.receivers(booking=_booking(desk, word).id)
+    reply = await desk.client.bookings.receivers(booking=pick_booking(desk, word).id)
     for one in reply.receivers:
         said = [
             text for text, so in (("busy", not one.free), ("now", one.current), ("no address", one.unreachable)) if so
@@ -109,7 +110,7 @@ async def receivers(desk: Desk, word: str) -> None:
 
 async def assign(desk: Desk, words: str) -> None:
     number, _, name = words.partition(" ")
-    booking = _booking(desk, number)
+    booking = pick_booking(desk, number)
     anyway = name.casefold().endswith(f" {ANYWAY}")
     person = await _receiver(desk, booking, name[: -len(ANYWAY)].strip() if anyway else name.strip())
     reply = await desk.client.bookings.assign(booking=booking.id, receiver=person.id, confirm_unreachable=anyway)
@@ -129,14 +130,14 @@ async def reject(desk: Desk, words: str) -> None:
     number, _, reason = words.partition(" ")
     if not reason.strip():
         raise Mistake("/reject, the number, and why")
-    _changed(desk, (await desk.client.bookings.reject(booking=_booking(desk, number).id, reason=reason)).booking)
+    _changed(desk, (await desk.client.bookings.reject(booking=pick_booking(desk, number).id, reason=reason)).booking)
 
 
 async def cancel(desk: Desk, words: str) -> None:
     number, _, reason = words.partition(" ")
     if not reason.strip():
         raise Mistake("/cancel, the number, and why")
-    _changed(desk, (await desk.client.bookings.cancel(booking=_booking(desk, number).id, reason=reason)).booking)
+    _changed(desk, (await desk.client.bookings.cancel(booking=pick_booking(desk, number).id, reason=reason)).booking)
 
 
 async def slots(desk: Desk, word: str) -> None:
@@ -173,14 +174,14 @@ async def book(desk: Desk, words: str) -> None:
 
 async def propose(desk: Desk, words: str) -> None:
     number, slot, note = (*words.split(" ", 2), "", "", "")[:3]
-    booking = _booking(desk, number)
+    booking = pick_booking(desk, number)
     reply = await desk.client.bookings.propose(booking=booking.id, slot=_slot(desk, slot), note=note)
     _changed(desk, reply.booking)
 
 
 def _answer(accept: bool | None) -> Callable[[Desk, str], Awaitable[None]]:
     async def run(desk: Desk, word: str) -> None:
-        proposal = _booking(desk, word).proposal
+        proposal = pick_booking(desk, word).proposal
         if proposal is None:
             raise Mistake("nobody proposes another time for that meeting")
         if accept is None:
