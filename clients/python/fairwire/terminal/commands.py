@@ -17,6 +17,7 @@ from fairwire.terminal.desk import Desk, Mistake
 from fairwire.terminal.meetings import MEETINGS
 from fairwire.terminal.noticing import fair_notices, notice_line, notify, retry_notice, show_notice, show_providers
 from fairwire.terminal.rooms import ROOMS
+from fairwire.terminal.slots import SLOTS
 from fairwire.terminal.view import clock, contact_name, hit_line
 from fairwire_protocol.models import BuyerCard, Entry, ExhibitorCard
 
@@ -392,7 +393,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "unblock": Command("[NUMBER|NAME]", "unblock it", _mark("block", False)),
     "report": Command("3,4,5 REASON", "report messages to the organiser", report),
     "presence": Command("online|busy|away", "how you are shown", presence),
-    **{name: Command(*row) for name, row in (MEETINGS | ROOMS).items()},
+    **{name: Command(*row) for name, row in (SLOTS | MEETINGS | ROOMS).items()},
     "notices": Command("[STATE]", "what you were told and by which channel; for organisers the fair's", notices),
     "notice": Command("ID", "a notice with all its attempts, for organisers", show_notice),
     "retry": Command("ID", "try a failed notice again, for organisers", retry_notice),

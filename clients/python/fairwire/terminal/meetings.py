@@ -15,7 +15,7 @@ from rich.text import Text
 from fairwire.terminal.desk import Desk, Mistake
 from fairwire_protocol.models import Booking, BookingState, Person
 
-__all__ = ["MEETINGS", "booking_line", "pick_booking", "when"]
+__all__ = ["MEETINGS", "booking_line", "pick_booking", "pick_slot", "when"]
 
 ANYWAY: Final = "anyway"
 STATES: Final = ("all", *get_args(BookingState))
@@ -67,7 +67,7 @@ def pick_booking(desk: Desk, word: str) -> Booking:
     return desk.client.state.bookings.get(booking.id, booking)
 
 
-def _slot(desk: Desk, word: str) -> UUID:
+def pick_slot(desk: Desk, word: str) -> UUID:
     if not word.isdecimal() or not 1 <= int(word) <= len(desk.slots):
         raise Mistake("which slot? a number of the last /slots")
     return desk.slots[int(word) - 1]
@@ -168,14 +168,14 @@ async def slots(desk: Desk, word: str) -> None:
 
 async def book(desk: Desk, words: str) -> None:
     number, _, topic = words.partition(" ")
-    await desk.client.bookings.request(slot=_slot(desk, number), topic=topic.strip())
+    await desk.client.bookings.request(slot=pick_slot(desk, number), topic=topic.strip())
     desk.out.say("booked", "the exhibitor will say who receives you; /meetings shows it")
 
 
 async def propose(desk: Desk, words: str) -> None:
     number, slot, note = (*words.split(" ", 2), "", "", "")[:3]
     booking = pick_booking(desk, number)
-    reply = await desk.client.bookings.propose(booking=booking.id, slot=_slot(desk, slot), note=note)
+    reply = await desk.client.bookings.propose(booking=booking.id, slot=pick_slot(desk, slot), note=note)
     _changed(desk, reply.booking)
 
 
