@@ -36,7 +36,9 @@ from tests.harness.smtp import Behaviour, SmtpSink, smtp_sink
 
 __all__ = ["PEERS", "Mood", "Peer", "email_channel", "mail", "sms"]
 
-TIMEOUT_S = 1.0
+PATIENT_S, SILENT_S = 10.0, 1.0
+"""A channel's time-out where an answer comes, and where none does: a busy machine is slow, and a test should not be."""
+Peers = Callable[[Database, float], AbstractAsyncContextManager["Peer"]]
 
 
 def catalogue_text() -> str:
@@ -100,7 +102,7 @@ def text_of(message: Sms) -> str:
     return CATALOGUE.find(message.template, message.language).filled(message.variables)
 
 
-def email_channel(sink: SmtpSink, timeout_s: float = TIMEOUT_S, **more: object) -> EmailChannel:
+def email_channel(sink: SmtpSink, timeout_s: float = PATIENT_S, **more: object) -> EmailChannel:
     """As it is made for a mail server without TLS."""
     server = SmtpServer(host="127.0.0.1", port=sink.port, starttls=False, timeout_s=timeout_s)
     return EmailChannel(server, SystemClock(), sender="Fair <fair@example.com>", **more)  # type: ignore[arg-type]
@@ -134,9 +136,9 @@ class _Email:
 
 
 @asynccontextmanager
-async def _email(database: Database) -> AsyncIterator[Peer]:
+async def _email(database: Database, timeout_s: float) -> AsyncIterator[Peer]:
     async with smtp_sink() as sink:
-        yield _Email(sink, email_channel(sink))
+        yield _Email(sink, email_channel(sink, timeout_s))
 
 
 @dataclass
@@ -157,13 +159,13 @@ class _Outbox:
 
 
 @asynccontextmanager
-async def _outbox_mail(database: Database) -> AsyncIterator[Peer]:
+async def _outbox_mail(database: Database, timeout_s: float) -> AsyncIterator[Peer]:
     outbox = Outbox(Works(database, SystemClock()))
     yield _Outbox(outbox, OutboxMailChannel(outbox), lambda to: mail(f"wang{to}@example.com"))
 
 
 @asynccontextmanager
-async def _outbox_sms(database: Database) -> AsyncIterator[Peer]:
+async def _outbox_sms(database: Database, timeout_s: float) -> AsyncIterator[Peer]:
     outbox = Outbox(Works(database, SystemClock()))
     yield _Outbox(outbox, OutboxSmsChannel(outbox, CATALOGUE), lambda to: sms(number(to)))
 
@@ -215,7 +217,7 @@ def provider(name: str, url: str) -> SmsProvider:
 
 @asynccontextmanager
 async def http_channel(
-    name: str, gateway: SmsGateway, timeout_s: float = TIMEOUT_S, clock: Clock | None = None
+    name: str, gateway: SmsGateway, timeout_s: float = PATIENT_S, clock: Clock | None = None
 ) -> AsyncIterator[HttpSmsChannel]:
     """One provider's channel to the gateway."""
     channel = HttpSmsChannel(
@@ -227,10 +229,10 @@ async def http_channel(
         await channel.close()
 
 
-def _http(name: str) -> Callable[[Database], AbstractAsyncContextManager[Peer]]:
+def _http(name: str) -> Peers:
     @asynccontextmanager
-    async def peer(database: Database) -> AsyncIterator[Peer]:
-        async with sms_gateway() as gateway, http_channel(name, gateway) as channel:
+    async def peer(database: Database, timeout_s: float) -> AsyncIterator[Peer]:
+        async with sms_gateway() as gateway, http_channel(name, gateway, timeout_s) as channel:
             yield _Http(gateway, channel)
 
     return peer
@@ -257,10 +259,10 @@ class _Smpp:
 
 @asynccontextmanager
 async def smpp_channel(
-    centre: Smsc, take_in: TakeIn = drop_receipts, clock: Clock | None = None, **more: Any
+    centre: Smsc, take_in: TakeIn = drop_receipts, clock: Clock | None = None, *, binds: bool = True, **more: Any
 ) -> AsyncIterator[SmppChannel]:
-    """Bound to the centre."""
-    window, timeout_s = more.pop("window", 10), more.pop("timeout_s", TIMEOUT_S)
+    """Bound to the centre, unless it is one that `binds` nobody."""
+    window, timeout_s = more.pop("window", 10), more.pop("timeout_s", PATIENT_S)
     server = SmppServer(
         host="127.0.0.1", port=centre.port, system_id=SYSTEM_ID, password=PASSWORD, window=window, timeout_s=timeout_s
     )
@@ -268,6 +270,8 @@ async def smpp_channel(
     channel = SmppChannel(server, CATALOGUE, clock or SystemClock(), **asked)
     running = asyncio.create_task(channel.run(take_in))
     try:
+        if binds:
+            await channel.until_bound(PATIENT_S)
         yield channel
     finally:
         running.cancel()
@@ -275,12 +279,12 @@ async def smpp_channel(
 
 
 @asynccontextmanager
-async def _smpp(database: Database) -> AsyncIterator[Peer]:
-    async with smsc() as centre, smpp_channel(centre) as channel:
+async def _smpp(database: Database, timeout_s: float) -> AsyncIterator[Peer]:
+    async with smsc() as centre, smpp_channel(centre, timeout_s=timeout_s) as channel:
         yield _Smpp(centre, channel)
 
 
-PEERS: dict[str, Callable[[Database], AbstractAsyncContextManager[Peer]]] = {
+PEERS: dict[str, Peers] = {
     "email": _email,
     "outbox_email": _outbox_mail,
     "outbox_sms": _outbox_sms,

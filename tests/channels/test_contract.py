@@ -10,12 +10,16 @@ from structlog.testing import capture_logs
 
 from fairwire_server.database.pool import Database
 from fairwire_server.notices.parcels import Mail, Parcel, TryLater, Undeliverable
-from tests.channels.peers import PEERS, Mood, Peer, expected, mail, sms
+from tests.channels.peers import PATIENT_S, PEERS, SILENT_S, Mood, Peer, expected, mail, sms
 
 
 @pytest.fixture(params=sorted(PEERS))
 async def peer(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Peer]:
-    async with PEERS[request.param](database) as peer:
+    named: dict[str, object] = request.node.callspec.params
+    silent = (
+        request.function is test_silence_costs_the_time_out_and_may_have_sent_it or named.get("mood") is Mood.SILENT
+    )
+    async with PEERS[request.param](database, SILENT_S if silent else PATIENT_S) as peer:
         yield peer
 
 

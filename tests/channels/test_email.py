@@ -136,7 +136,7 @@ async def test_idle_connections_are_dropped(sink: SmtpSink) -> None:
 
 
 async def test_a_connection_is_used_again_after_a_refusal_and_not_after_a_doubt(sink: SmtpSink) -> None:
-    channel = email_channel(sink, timeout_s=0.3)
+    channel = email_channel(sink, timeout_s=1.0)
     sink.behave(at_data=Behaviour.REJECT)
     with pytest.raises(Undeliverable):
         await channel.send(mail(TO))

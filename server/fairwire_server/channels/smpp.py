@@ -96,11 +96,6 @@ class SmppChannel:
         self._first_parts: OrderedDict[str, str] = OrderedDict()
         self._log = structlog.get_logger("fairwire.smpp")
 
-    @property
-    def bound(self) -> bool:
-        """Whether there is a binding now."""
-        return self._centre is not None
-
     async def send(self, parcel: Parcel, may_leave: Callable[[], bool] | None = None) -> Taken:
         """One message, all of whose parts were taken. A part that was not is a message that nobody reads."""
         sms, _, text = words_of(parcel, self._catalogue)
@@ -118,6 +113,11 @@ class SmppChannel:
             raise TryLater("connection", maybe_sent=leave.begun) from None
         self._remember(ids)
         return Taken(provider=self.name, reference=ids[0], segments=len(parts))
+
+    async def until_bound(self, within_s: float) -> None:
+        """Returns once there is a binding; raises `TimeoutError`."""
+        async with asyncio.timeout(within_s):
+            await self._bound.wait()
 
     async def run(self, take_in: TakeIn) -> None:
         """Keep a binding and hand on what comes by it, until cancelled."""
@@ -163,8 +163,7 @@ class SmppChannel:
     async def _binding(self) -> smpp34.Smsc:
         """The one there is, or the one that is being made if it comes soon."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(BOUND_S, self._server.timeout_s / 2)):
-                await self._bound.wait()
+            await self.until_bound(min(BOUND_S, self._server.timeout_s / 2))
         if self._centre is None:
             raise TryLater("not_bound")
         return self._centre
