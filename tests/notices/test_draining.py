@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from fairwire_server.notices.parcels import Mail, Parcel, Receipt, Sms, TryLater, Undeliverable
-from tests.notices.draining import draining
+from tests.notices.draining import Counting, draining, make_worker
 from tests.notices.world import DAY, World
 
 SOON = timedelta(minutes=15)
@@ -207,3 +207,22 @@ async def test_receipts_are_kept_and_a_bounced_t15_falls_over_n6(world: World) -
     assert told == {("in_app", "sent", None), ("sms", "failed", "absent"), ("email", "sent", None)}
     attempt = await world.fetch("SELECT delivery, reason FROM notice_attempt WHERE notice_id = $1", soon["id"])
     assert [tuple(a) for a in attempt] == [("failed", "absent")]
+
+
+async def test_t15_is_claimed_before_everything_else_n5(world: World) -> None:
+    """All at one instant, and a provider that takes them one by one."""
+    team = await world.team()
+    start = world.clock.now() + 30 * timedelta(hours=1)
+    soon, far = await world.buyer(), await world.buyer()
+    await world.assign(await world.request(team, far, start), team.sales)
+    await world.assign(await world.request(team, soon, start - DAY + SOON), team.sales2)
+    world.clock.advance((start - DAY - world.clock.now()).total_seconds())
+    worker = make_worker(world, [Counting("email", world.clock, name="slow", rate=20.0)])
+    await worker.claims.know("slow", "email", 20.0)
+    order: list[str] = []
+    for _ in range(4):
+        held, _ = await worker.claims.claim("slow", "email", 1)
+        order += [one.notice.kind for one in held]
+        world.clock.advance(1.0)
+    assert order[0] == "reminder_soon"
+    assert order[-1] == "reminder_day"

@@ -200,7 +200,9 @@ class Verdict:
 
 
 _FIRST_S: Final = 4.0
-_LONGEST_S: Final = 240.0
+_LONGEST_S: Final = 3600.0
+_SHARE: Final = 0.1
+"""Of the time that is left: a T−15 is tried every minute or so, an assignment of next week every hour."""
 _LEASE_OVER: Final = "lease_over"
 
 
@@ -224,7 +226,8 @@ def after_failure(
         lost = after_loss(kind, duplicate=duplicate, now=now, useless_at=useless_at)
         if lost.state == "unknown":
             return lost
-    pause = 0.0 if failure.reason == _LEASE_OVER else min(_LONGEST_S, _FIRST_S * 2.0 ** min(attempts - 1, 20))
+    longest = min(_LONGEST_S, max(_FIRST_S, (useless_at - now).total_seconds() * _SHARE))
+    pause = 0.0 if failure.reason == _LEASE_OVER else min(longest, _FIRST_S * 2.0 ** min(attempts - 1, 20))
     pause *= 0.5 + jitter / 2
     if failure.after_s is not None:
         pause = max(pause, failure.after_s * (1 + jitter / 10))
