@@ -64,3 +64,7 @@ INSERT INTO invited (booking_id, account_id, by_id, at) VALUES ($1, $2, $2, $3);
 -- name: receive
 -- A meeting that was received in its time.
 UPDATE booking SET state = 'assigned', receiver_id = $2, assignment = 1 WHERE id = $1;
+
+-- name: events
+-- What an account was told.
+SELECT type, body FROM account_event WHERE account_id = $1 ORDER BY pos;

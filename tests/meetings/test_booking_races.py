@@ -11,6 +11,7 @@ import pytest
 from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_server.meetings.bookings import last_word
 from fairwire_server.meetings.rules import assigned
+from tests.chat.desk import until
 from tests.meetings.booth import Booth
 
 ROUNDS = 8
@@ -121,3 +122,27 @@ async def test_one_command_sent_many_times_assigns_once_w7(booth: Booth) -> None
     outcomes = await asyncio.gather(*(outcome(booth, "main", "bookings.assign", **args) for _ in range(20)))
     assert set(outcomes) == {"ok"}
     assert (await booth.fact(booking)).assignment == 1
+
+
+async def test_a_move_waits_for_whoever_gives_its_receiver_a_meeting_then_m4(booth: Booth) -> None:
+    """Looked at without a lock, the other meeting would not be seen, and the move would break on the constraint."""
+    slots = [await booth.slot(hours) for hours in (30, 32)]
+    moving, other = await booth.booking(slots[0]), await booth.booking(slots[1], "buyer2")
+    assert await assigning(booth, moving, "sales") == "ok"
+    waiting = (await booth.desk.call("main", "bookings.propose", booking=moving, slot=slots[1])).booking.proposal
+    sales, works = booth.running.ground["sales"], booth.running.node.works
+    args: dict[str, Any] = {"proposal": waiting.id, "accept": True}
+
+    async def somebody_waits() -> bool:
+        return bool(await booth.desk.value("locks_waited_for"))
+
+    async with works.begin() as work:
+        await booth.store.lock_receivers(work.connection, [sales.id])
+        _, given = assigned(
+            (await booth.store.lock(work.connection, [other]))[other], sales.id, sales.name, "000000001"
+        )
+        await booth.store.save(work.connection, [given], work.now)
+        answering = asyncio.create_task(booth.desk.call("buyer", "bookings.answer_proposal", **args))
+        await until(somebody_waits)
+    assert (await answering).unassigned
+    assert (await booth.fact(moving)).state == "pending"

@@ -171,3 +171,13 @@ async def test_what_is_over_is_not_assigned_but_can_be_cleared_m6(booth: Booth) 
     [listed] = (await booth.desk.call("main", "bookings.list", overdue=True)).bookings
     assert (listed.booking.id, listed.overdue) == (over, True)
     assert await code(booth, "main", "bookings.reject", booking=over, reason="late") == "ok"
+
+
+async def test_a_reason_holds_no_word_that_the_fair_refuses_c18_m7(booth: Booth) -> None:
+    booking = await booth.booking(await booth.slot())
+    keywords = [{"word": "badword", "action": "refuse"}]
+    await booth.desk.call("organiser", "organiser.set_keywords", keywords=keywords)
+    await booth.running.node.services.keyword_lists.refresh()
+    for op, who in (("bookings.reject", "main"), ("bookings.cancel", "buyer")):
+        assert await code(booth, who, op, booking=booking, reason="a BadWord here") == "refused_keyword"
+    assert (await booth.fact(booking)).state == "pending"

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from fairwire_protocol.errors import FairwireError
+from fairwire_protocol.events import ContactChanged
+from fairwire_protocol.models import BuyerCard
 from tests.meetings.booth import Booth
 
 
@@ -96,3 +99,28 @@ async def test_suspending_a_buyer_leaves_its_bookings_a6(booth: Booth) -> None:
     await booth.desk.call("organiser", "organiser.suspend", account=booth.running.ground["buyer"].id, suspended=True)
     await assigned(booth, booking, "sales")
     assert (await booth.fact(booking)).state == "assigned"
+
+
+async def test_a_renamed_receiver_is_renamed_for_the_buyer_w5(booth: Booth) -> None:
+    """Sales holds no chat of this buyer: only the meeting shows its name there."""
+    booking = await booth.booking(await booth.slot())
+    await assigned(booth, booking, "sales")
+    await booth.desk.call("sales", "account.update", name="Han Meimei")
+    told = [row["type"] for row in await booth.rows("events", booth.running.ground["buyer"].id)]
+    assert told[-1] == "person"
+    receiver = (await booth.kept("buyer"))[booking].receiver
+    assert receiver is not None
+    assert receiver.name == "Han Meimei"
+
+
+async def test_a_changed_buyer_is_told_to_who_receives_it_without_its_data_w5_k2(booth: Booth) -> None:
+    """Even when the exhibitor has it in its base: who receives a meeting reads no customer's card by that."""
+    booking = await booth.booking(await booth.slot())
+    await assigned(booth, booking, "sales")
+    await booth.desk.call("main", "customers.add", buyer=booth.running.ground["buyer"].id)
+    await booth.desk.call("buyer", "account.update", name="Ana Silva")
+    [event] = [row for row in await booth.rows("events", booth.running.ground["sales"].id) if row["type"] == "contact"]
+    card = msgspec.msgpack.decode(event["body"], type=ContactChanged).contact
+    assert isinstance(card, BuyerCard)
+    assert (card.name, card.in_base, card.details) == ("Ana Silva", False, None)
+    assert (await booth.kept("sales"))[booking].buyer.name == "Ana Silva"

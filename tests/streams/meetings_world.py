@@ -13,7 +13,7 @@ HALF_HOUR: Final = 1_800_000
 RECEIVERS: Final = ("main", "manager", "sales", "sales2")
 MEETINGS: Final = (
     "slot", "request", "assign", "reject", "cancel", "propose", "answer_proposal", "withdraw_proposal", "queue", "answer_place",
-    "leave_place", "withdraw_slot",
+    "leave_place", "withdraw_slot", "invite", "attend",
 )  # fmt: skip
 
 
@@ -130,6 +130,26 @@ class Meetings:
             return False
         slot, maker = self.slots[which % len(self.slots)]
         await self.call(maker, "slots.withdraw", slot=slot)
+        return True
+
+    async def invite(self: Any, which: int, who: int, how: int) -> bool:
+        """By the receiving account or main, a colleague who may see it or may not."""
+        if (booking := self._booking(which)) is None:
+            return False
+        args = {"booking": booking[0], "account": self.crowd.ids[TEAM[who % len(TEAM)]]}
+        await self.call(RECEIVERS[how % 4], "meetings.uninvite" if how % 3 == 0 else "meetings.invite", **args)
+        return True
+
+    async def attend(self: Any, which: int, who: int, how: int) -> bool:
+        """What happened is said by whoever may say it, once it has happened."""
+        if (booking := self._booking(which)) is None:
+            return False
+        args = {
+            "booking": booking[0],
+            "side": ("buyer", "team")[how % 2],
+            "attendance": ("attended", "no_show")[how % 3 % 2],
+        }
+        await self.call((booking[1], booking[2])[who % 2], "meetings.attendance", **args)
         return True
 
     def _booking(self, which: int) -> tuple[UUID, str, str] | None:

@@ -59,9 +59,9 @@ def build_meetings(
         "slots": Slots(g.works, g.commands, slots, places, g.streams, batch_max=g.settings.slot_batch_max),
         "requesting": Requesting(g.works, slots, requests, places, making, keywords),
         "waiting": waiting,
-        "bookings": Bookings(g.commands, bookings, telling),
+        "bookings": Bookings(g.commands, bookings, telling, keywords),
         "proposals": Proposals(
-            g.works, g.commands, bookings, telling, lasts=timedelta(hours=g.settings.proposal_hours)
+            g.works, g.commands, bookings, telling, keywords, lasts=timedelta(hours=g.settings.proposal_hours)
         ),
         "booking_views": BookingViews(g.works, bookings),
         "holdings": ChatsAndMeetings(transfers, g.chat_store, bookings, telling, posting),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 from uuid import UUID
@@ -13,6 +13,7 @@ from fairwire_protocol.models import Side
 from fairwire_protocol.operations import bookings as operations
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.context import Context
 from fairwire_server.database.errors import ConstraintViolated
 from fairwire_server.database.work import Work
@@ -22,7 +23,7 @@ from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.meetings.rules import assigned, check_receiver, clean_text, ended, may_cancel, stepped
 from fairwire_server.meetings.telling import Telling
 
-__all__ = ["Bookings", "last_word", "side_of"]
+__all__ = ["Bookings", "last_word", "said", "side_of"]
 
 ROOMS: Final = 10**9
 Ended = Literal["rejected", "cancelled"]
@@ -47,13 +48,24 @@ def side_of(caller: Caller) -> Side:
     return "buyer" if caller.side == "buyer" else "team"
 
 
+def said(text: str, field: str, keywords: KeywordList, *, needed: bool) -> str:
+    """A reason or note as it is kept; refuses a word that the fair refuses (C18, M7)."""
+    kept = clean_text(text, field, needed=needed)
+    if kept and keywords.check(kept).action == "refuse":
+        raise Refused("refused_keyword", field=field)
+    return kept
+
+
 class Bookings:
     """Handlers of what ends a booking or gives it to somebody."""
 
-    def __init__(self, commands: Commands, store: BookingStore, telling: Telling) -> None:
+    def __init__(
+        self, commands: Commands, store: BookingStore, telling: Telling, keywords: Callable[[UUID], KeywordList]
+    ) -> None:
         self._commands = commands
         self._store = store
         self._telling = telling
+        self._keywords = keywords
 
     async def assign(
         self, caller: Caller, context: Context, request: operations.AssignBooking
@@ -103,7 +115,7 @@ class Bookings:
         held = await hold_visible(self._store, work, caller, request.booking, slots=())
         before, side = held.booking, side_of(caller)
         may_cancel(caller)
-        reason = clean_text(request.reason, "reason", needed=True)
+        reason = said(request.reason, "reason", self._keywords(caller.fair), needed=True)
         stepped(before, "reject" if state == "rejected" else "cancel", work.now)
         after = ended(before, state, side, reason)
         freed: list[UUID] = []

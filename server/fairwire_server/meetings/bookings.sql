@@ -226,7 +226,7 @@ WITH meeting AS (
     SELECT b.id, b.fair_id, b.starts_at, b.receiver_id FROM booking b
     WHERE $3 IN ('all', 'own') AND b.exhibitor_id = $2 AND b.state = 'assigned' AND b.starts_at >= $4 AND b.starts_at < $5
     UNION
-    SELECT b.id, b.fair_id, b.starts_at, i.account_id FROM booking b JOIN invited i ON i.booking_id = b.id
+    SELECT b.id, b.fair_id, b.starts_at, i.account_id FROM booking b JOIN invited i ON i.booking_id = b.id AND i.revoked_at IS NULL
     WHERE $3 IN ('all', 'own') AND b.exhibitor_id = $2 AND b.state = 'assigned' AND b.starts_at >= $4 AND b.starts_at < $5
 )
 SELECT m.account_id, a.name, f.time_zone, ROW(full_.*) AS body

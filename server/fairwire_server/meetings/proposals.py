@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 from uuid import UUID
@@ -14,14 +15,15 @@ from fairwire_protocol.models import Person
 from fairwire_protocol.operations import bookings as operations
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.booking_store import BookingStore, SlotFact
-from fairwire_server.meetings.bookings import last_word, side_of
+from fairwire_server.meetings.bookings import last_word, said, side_of
 from fairwire_server.meetings.holding import Held, OpenProposal, hold, hold_visible
 from fairwire_server.meetings.records import BookingFact, Change
-from fairwire_server.meetings.rules import accepted, clean_text, expiry, may_arrange, receives_meetings, stepped
+from fairwire_server.meetings.rules import accepted, expiry, may_arrange, receives_meetings, stepped
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.streams.told import Draft, Told
 
@@ -34,12 +36,20 @@ class Proposals:
     """Handlers of proposals; `expire` runs in the background. `lasts` is how long one waits for its answer."""
 
     def __init__(
-        self, works: Works, commands: Commands, store: BookingStore, telling: Telling, *, lasts: timedelta
+        self,
+        works: Works,
+        commands: Commands,
+        store: BookingStore,
+        telling: Telling,
+        keywords: Callable[[UUID], KeywordList],
+        *,
+        lasts: timedelta,
     ) -> None:
         self._works = works
         self._commands = commands
         self._store = store
         self._telling = telling
+        self._keywords = keywords
         self._lasts = lasts
 
     async def propose(
@@ -51,7 +61,7 @@ class Proposals:
             held = await hold_visible(self._store, work, caller, request.booking, slots=[request.slot])
             booking, side = held.booking, side_of(caller)
             may_arrange(caller, booking)
-            note = clean_text(request.note, "note", needed=False)
+            note = said(request.note, "note", self._keywords(caller.fair), needed=False)
             stepped(booking, "propose", work.now)
             freed = []
             if held.proposal is not None:
