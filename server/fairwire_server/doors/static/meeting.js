@@ -5,7 +5,7 @@
 const language = document.documentElement.lang;
 
 for (const own of document.querySelectorAll(".own")) {
-  const time = (ms, options) => new Intl.DateTimeFormat(language, options).format(Number(ms));
+  const time = (ms, options) => new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", options).format(Number(ms));
   const day = { weekday: "long", year: "numeric", month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false };
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   own.querySelector("dd").textContent =
