@@ -23,7 +23,7 @@ from fairwire_server.channels.smtp_pool import IDLE_S, SmtpServer
 from fairwire_server.notices.parcels import TryLater, Undeliverable
 from tests.channels.peers import email_channel, mail
 from tests.harness.clock import ManualClock
-from tests.harness.smtp import Behaviour, SmtpSink, smtp_sink
+from tests.harness.smtp import AUTHORITY, Behaviour, SmtpSink, server_tls, smtp_sink
 
 ICS = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:预约洽谈\r\nEND:VCALENDAR\r\n".encode()
 TO = "wang@example.com"
@@ -62,6 +62,22 @@ async def test_starttls_is_demanded_where_it_is_set(sink: SmtpSink) -> None:
     with pytest.raises(TryLater, match="protocol"):
         await EmailChannel(server, ManualClock(), sender="fair@example.com").send(mail(TO))
     assert not sink.attempts
+
+
+async def test_mail_leaves_encrypted_to_a_server_that_proves_who_it_is(
+    sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink.tls = server_tls()
+    server = SmtpServer(host="127.0.0.1", port=sink.port, starttls=True, timeout_s=10)
+    with pytest.raises(TryLater, match="tls") as caught:  # an authority that nobody knows
+        await EmailChannel(server, ManualClock(), sender="fair@example.com").send(mail(TO))
+    assert not caught.value.maybe_sent
+    monkeypatch.setenv("SSL_CERT_FILE", str(AUTHORITY))
+    channel = EmailChannel(server, ManualClock(), sender="fair@example.com")
+    await channel.send(mail(TO))
+    await channel.send(mail(TO))
+    assert len(sink.mails) == 2
+    assert channel.pool.open == 1
 
 
 async def test_an_address_or_subject_cannot_add_a_header(sink: SmtpSink) -> None:

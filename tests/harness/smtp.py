@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
-__all__ = ["Behaviour", "Mail", "SmtpSink", "smtp_sink"]
+__all__ = ["AUTHORITY", "Behaviour", "Mail", "SmtpSink", "server_tls", "smtp_sink"]
+
+AUTHORITY = Path(__file__).with_name("tls") / "authority.pem"
 
 
 class Behaviour(Enum):
@@ -81,6 +85,8 @@ class SmtpSink:
     def __init__(self) -> None:
         self.mails: list[Mail] = []
         self.attempts = 0
+        self.tls: ssl.SSLContext | None = None
+        """Offers STARTTLS, and takes no mail without, when it is set before the first session."""
         self.refused_recipients: frozenset[str] = frozenset()
         """Those it never knows, whatever it says to others."""
         self.at_recipient = Behaviour.ACCEPT
@@ -135,7 +141,10 @@ class SmtpSink:
         await self._server.wait_closed()
 
     def _session(self) -> _Talk:
-        session = _Talk(self, hostname="sink.test", enable_SMTPUTF8=True)
+        required = self.tls is not None
+        session = _Talk(
+            self, hostname="sink.test", enable_SMTPUTF8=True, tls_context=self.tls, require_starttls=required
+        )
         self._sessions.add(session)
         return session
 
@@ -189,6 +198,13 @@ class SmtpSink:
             return Behaviour.TEMPFAIL.value
         refusal: str = behaviour.value
         return refusal
+
+
+def server_tls() -> ssl.SSLContext:
+    """For 127.0.0.1, by `AUTHORITY`: a key made for these tests, which opens nothing."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(AUTHORITY.with_name("server.pem"))
+    return context
 
 
 @contextlib.asynccontextmanager
