@@ -15,6 +15,7 @@ CREATE TABLE slot (
     created_at   timestamptz NOT NULL,
     withdrawn_at timestamptz,
     CONSTRAINT slot_ends_after_it_starts CHECK (starts_at < ends_at),
+    CONSTRAINT slot_at_most_eight_hours CHECK (ends_at <= starts_at + interval '8 hours'), -- looks for overlaps rely on it
     CONSTRAINT slot_no_overlap EXCLUDE USING gist (exhibitor_id WITH =, tstzrange(starts_at, ends_at) WITH &&)
         WHERE (withdrawn_at IS NULL)
 );
