@@ -77,6 +77,8 @@ bench-presence: $(VENV)/.dev.stamp ## 1,000 changes a second among 15,000 accoun
 	@$(PY) -m bench.presence --json bench/figures/presence.json $(BENCH)
 bench-booking: $(VENV)/.dev.stamp ## the race for seats: 4,000 requests over 32 sockets, beside bare inserts
 	@$(PY) -m bench.booking --json bench/figures/booking.json $(BENCH)
+bench-slots: $(VENV)/.dev.stamp ## 6.5 million slots planned, and an exhibitor's open ones read
+	@$(PY) -m bench.slots --json bench/figures/slots.json $(BENCH)
 bench-search: $(VENV)/.dev.stamp ## search, recent list and snapshot over 1,000,000 messages
 	@$(PY) -m bench.search --json bench/figures/search.json $(BENCH)
 bench-plots: $(VENV)/.dev.stamp ## draw what the benches measured last, and fill the tables of RESULTS.md

@@ -25,16 +25,19 @@ WHERE s.exhibitor_id = $1 AND s.withdrawn_at IS NULL;
 -- name: seats
 -- What uses the seats of some slots, and who stands in line (M2, M7, M13). $2 is the present instant, after which a proposal or an offer
 -- holds nothing any more.
-SELECT n.id, b.pending, b.assigned, b.ever, p.proposed, w.offered, w.waiting
+SELECT n.id, coalesce(b.pending, 0) AS pending, coalesce(b.assigned, 0) AS assigned, coalesce(b.ever, 0) AS ever,
+       coalesce(p.proposed, 0) AS proposed, coalesce(w.offered, 0) AS offered, coalesce(w.waiting, 0) AS waiting
 FROM unnest($1::uuid[]) AS n (id)
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE state = 'pending') AS pending, count(*) FILTER (WHERE state = 'assigned') AS assigned, count(*) AS ever
-    FROM booking WHERE slot_id = n.id) b
-CROSS JOIN LATERAL (
-    SELECT count(*) AS proposed FROM proposal WHERE slot_id = n.id AND outcome IS NULL AND expires_at > $2) p
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE expires_at > $2) AS offered, count(*) FILTER (WHERE offered_at IS NULL) AS waiting
-    FROM place WHERE slot_id = n.id AND outcome IS NULL) w;
+LEFT JOIN (
+    SELECT slot_id, count(*) FILTER (WHERE state = 'pending') AS pending, count(*) FILTER (WHERE state = 'assigned') AS assigned,
+           count(*) AS ever
+    FROM booking WHERE slot_id = ANY ($1::uuid[]) GROUP BY slot_id) b ON b.slot_id = n.id
+LEFT JOIN (
+    SELECT slot_id, count(*) AS proposed FROM proposal
+    WHERE slot_id = ANY ($1::uuid[]) AND outcome IS NULL AND expires_at > $2 GROUP BY slot_id) p ON p.slot_id = n.id
+LEFT JOIN (
+    SELECT slot_id, count(*) FILTER (WHERE expires_at > $2) AS offered, count(*) FILTER (WHERE offered_at IS NULL) AS waiting
+    FROM place WHERE slot_id = ANY ($1::uuid[]) AND outcome IS NULL GROUP BY slot_id) w ON w.slot_id = n.id;
 
 -- name: list_slots
 -- M3: a page of an exhibitor's slots by time; two of them never start together.
