@@ -173,6 +173,7 @@ async def test_a_buyer_in_line_that_finds_a_seat_by_itself_is_out_of_the_line(ag
     crowd = await agenda.fill(slot)
     await stand(agenda, "buyer", slot)
     await agenda.end(crowd[0], slot)
+    assert await agenda.code("buyer2", "bookings.request", slot=slot) == "slot_full"
     await agenda.book("buyer", slot)  # the seat that is held for it
     assert await outcomes(agenda, "buyer") == [None, None, "accepted"]
     [listed] = (await agenda.listed()).slots
