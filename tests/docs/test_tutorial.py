@@ -11,11 +11,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
+
+from tests.harness.until import until
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = (ROOT / "docs/tutorial.md").read_text("utf-8")
 LOGINS = {"buyer": "buyer1", "main": "acme-main", "sales": "acme-sales"}
 PATIENCE_S = 20.0
+START_S = 60.0
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -41,13 +45,30 @@ class Window:
         self.process.stdin.write(command.encode() + b"\n")
         await self.process.stdin.drain()
 
-    async def see(self, wanted: str, *, start: int = 0) -> None:
+    async def see(self, wanted: str, *, start: int = 0, within: float = PATIENCE_S) -> None:
         """Wait until a line printed after `start` holds `wanted`."""
         try:
-            async with asyncio.timeout(PATIENCE_S), self._more:
+            async with asyncio.timeout(within), self._more:
                 await self._more.wait_for(lambda: any(wanted in line for line in self.lines[start:]))
         except TimeoutError:
             pytest.fail(f"never saw {wanted!r}; saw {self.lines[start:]}")
+
+
+class Outbox:
+    """The page where mails and short messages stay."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/outbox"
+
+    async def see(self, wanted: str) -> None:
+        """Look again until it is there."""
+
+        async def shown() -> bool:
+            async with session.get(self._url) as answer:
+                return wanted in await answer.text()
+
+        async with ClientSession() as session:
+            await until(shown, within=PATIENCE_S)
 
 
 @asynccontextmanager
@@ -78,7 +99,7 @@ async def fair(data: Path) -> AsyncIterator[str]:
     settings = {"FAIRWIRE_DEMO": "1", "FAIRWIRE_DATA_DIR": str(data), "FAIRWIRE_PORT": "0", "FAIRWIRE_ADMIN_PORT": "0"}
     async with process("fairwire_server", "serve", **settings) as server:
         screen = Window(server)
-        await screen.see("Ctrl-C stops it")
+        await screen.see("Ctrl-C stops it", within=START_S)
         found = re.search(r"running at (http://[\d.:]+)", "\n".join(screen.lines))
         assert found is not None
         yield found[1]
@@ -105,13 +126,16 @@ async def test_every_command_of_the_tutorial_answers_as_written(tmp_path: Path) 
     async with fair(tmp_path / "data") as url:
         async with window(url, "main", tmp_path) as main, window(url, "buyer", tmp_path) as buyer:
             windows = {"main": main, "buyer": buyer}
-            alone = [block for block in blocks if "sales>" not in block]  # so that routing finds the main account
-            for block in alone:
-                await follow(block, windows)
+            outbox = Outbox(url)
+            alone = next(
+                i for i, block in enumerate(blocks) if "sales>" in block
+            )  # so that routing finds the main account
+            for block in blocks[:alone]:
+                await follow(block, windows, outbox)
             async with window(url, "sales", tmp_path) as sales:
                 windows["sales"] = sales
-                for block in blocks[len(alone) :]:
-                    await follow(block, windows)
+                for block in blocks[alone:]:
+                    await follow(block, windows, outbox)
         await program(url)
 
 
@@ -126,7 +150,7 @@ async def search(window: Window, command: str, wanted: str) -> None:
     pytest.fail(f"{command} never found {wanted}")
 
 
-async def follow(block: str, windows: dict[str, Window]) -> None:
+async def follow(block: str, windows: dict[str, Window], outbox: Outbox) -> None:
     """Type each command, then see each of the lines under it."""
     current, start, asked = None, 0, ""
     for line in block.splitlines():
@@ -139,6 +163,8 @@ async def follow(block: str, windows: dict[str, Window]) -> None:
                 await current.type(command)
         elif (told := line.partition("< "))[1] and told[0] in windows:
             await windows[told[0]].see(told[2].strip())
+        elif told[1] and told[0] == "outbox":
+            await outbox.see(told[2].strip())
         elif line.strip():
             assert current is not None
             if asked.startswith("/search"):
