@@ -9,7 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from fairwire_server.meetings.links import Invitation
-from tests.meetings.lounge import Lounge
+from tests.meetings.lounge import Browser, Lounge, Page
+
+
+async def knocked(browser: Browser, path: str, name: str, *, follow: bool = True) -> Page:
+    """Say a name; who is told that the server is busy tries again."""
+    while (page := await browser.post(path, name=name, follow=follow)).status == 503:
+        pass
+    return page
 
 
 async def test_a_guest_says_a_name_waits_is_admitted_and_enters_m9_m11(lounge: Lounge) -> None:
@@ -168,7 +175,7 @@ async def test_one_browser_is_one_guest_however_often_it_asks_m9(lounge: Lounge)
     async with lounge.browsers() as browser:
         guest = browser()
         await guest.get(path)
-        pages = await asyncio.gather(*(guest.post(path, name="Ana", follow=False) for _ in range(100)))
+        pages = await asyncio.gather(*(knocked(guest, path, "Ana", follow=False) for _ in range(100)))
         assert {page.status for page in pages} == {303}
         assert await lounge.guests(booking) == [("Ana", "waiting")]
         await guest.post(path, name="Ana Souza")
@@ -180,7 +187,7 @@ async def test_a_link_admits_ten_also_when_all_come_at_once_m9(lounge: Lounge) -
     booking = await lounge.meeting()
     path = await lounge.link(booking)
     async with lounge.browsers() as browser:
-        pages = await asyncio.gather(*(browser().post(path, name=f"G{n}") for n in range(25)))
+        pages = await asyncio.gather(*(knocked(browser(), path, f"G{n}") for n in range(25)))
         assert sorted(page.state for page in pages) == ["full"] * 15 + ["waiting"] * 10
         assert {page.status for page in pages} == {200, 409}
         await lounge.admit(booking)

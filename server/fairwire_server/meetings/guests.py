@@ -181,13 +181,13 @@ class Guests:
             return await self._waits(work, _Way(booking, side, None), known, name, cookie)
 
     async def _behind(self, work: Work, invitation: Invitation, cookie: str | None) -> Door:
-        row = await self._store.row(work.connection, "link", invitation.id)
+        row = await self._store.row(work.connection, "behind", invitation.id, _digest(cookie or ""))
         if row is None or (row["booking_id"], row["side"]) != (invitation.booking, invitation.side):
             return Door(gate="unknown", now=work.now)
-        guest = await self._of_browser(work, invitation.booking, cookie)
         if row["revoked_at"] is not None:
             return Door(gate="revoked", now=work.now)
-        return await self._standing(work, invitation.booking, guest)
+        gate = gate_of(row["state"], row["starts_at"], row["ends_at"], work.now)
+        return Door(gate=gate, now=work.now, meeting=_facts(row), guest=_beside(row))
 
     async def _standing(self, work: Work, booking: UUID, guest: Guest | None) -> Door:
         row = await self._meeting(work, booking)
@@ -260,6 +260,16 @@ def _facts(row: Row) -> MeetingFacts:
         ends_at=row["ends_at"],
         opens_at=opens_at(row["starts_at"]),
         closes_at=closes_at(row["ends_at"]),
+    )
+
+
+def _beside(row: Row) -> Guest | None:
+    """The browser's guest in a row of the query `behind`."""
+    if row["guest_id"] is None:
+        return None
+    names = ("booking_id", "admitted_at", "refused_at")
+    return guest_of(
+        {name: row[name] for name in names} | {name: row[f"guest_{name}"] for name in ("id", "side", "name", "at")}
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -66,7 +66,7 @@ class RoomStore:
         return tuple(guest_of(row) for row in await self.fetch(connection, "guests", booking, side))
 
 
-def guest_of(row: Row) -> Guest:
+def guest_of(row: Mapping[str, Any] | Row) -> Guest:
     """A guest as its side sees it."""
     state: Literal["waiting", "admitted", "refused"] = "waiting"
     if row["refused_at"] is not None:
