@@ -120,7 +120,7 @@ class Page:
         self._account = account
         self._exhibitor = exhibitor
         self._sees: Sees = sees
-        self._reminded: set[UUID] = set()
+        self._reminded: set[tuple[UUID, int]] = set()
         self._diary = diary
 
     @property
@@ -140,12 +140,15 @@ class Page:
         """A whole first state: what has ended is not in it (W5)."""
         self.known = {booking.id: Standing.of(booking) for booking in bookings}
 
-    def reminded(self, booking: UUID) -> None:
-        """T−15 has reached the app; twice is once too often (N4)."""
+    def reminded(self, booking: UUID, due: int) -> bool:
+        """T−15 has reached the app; twice is once too often (N4). False for a meeting changed since `due`: told at once (N3), not late."""
         counts = self._diary.counts
         counts.reminded += 1
-        counts.twice += booking in self._reminded
-        self._reminded.add(booking)
+        known = self.known.get(booking)
+        changed_at = 0 if known is None else known.changed_at  # moved, or given back to this account: reminded anew (N4)
+        counts.twice += (booking, changed_at) in self._reminded
+        self._reminded.add((booking, changed_at))
+        return changed_at <= due
 
     def live(self) -> list[Standing]:
         """Bookings that take a seat, as far as this device knows."""

@@ -49,10 +49,9 @@ class Planner(Writer):
             case BookingChanged(booking=booking):
                 self._booking(booking, arrived, live=live)
             case Notice(kind="reminder_soon", booking=UUID() as id_, starts_at=int() as starts_at):
-                self.page.reminded(id_)
-                if live:
-                    due = self.station.commit(starts_at - SOON_MS)
-                    self.station.note("reminder", REMINDED, max(0.0, arrived / 1e6 - due))
+                due = starts_at - SOON_MS
+                if self.page.reminded(id_, due) and live:
+                    self.station.note("reminder", REMINDED, max(0.0, arrived / 1e6 - self.station.commit(due)))
             case _:
                 pass
 

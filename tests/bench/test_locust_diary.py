@@ -170,8 +170,8 @@ def test_a_reminder_twice_in_the_app_is_counted() -> None:
     """N4."""
     scene = acknowledged(booking())
     for _ in range(2):
-        scene.buyer.reminded(booking().id)
-    scene.main.reminded(booking().id)
+        assert scene.buyer.reminded(booking().id, NOW + 1)
+    assert not scene.main.reminded(booking().id, NOW)  # assigned after T−15: told at once, and not late (N3)
     verdict = scene.listed(booking())
     assert (verdict.counts.reminded, verdict.counts.twice) == (3, 1)
     assert not verdict.clean
