@@ -230,7 +230,10 @@ class Life:
                 one.proposal = None if ours else one.proposal
 
     async def call(self, who: str, op: str, **fields: Any) -> str:
-        return await self.booth.desk.code(who, op, **fields)
+        """The outcome; what is temporary is tried again, as clients do: a notice of it is just being sent (N4)."""
+        while True:
+            if (code := await self.booth.desk.code(who, op, **fields)) != "busy":
+                return code
 
     async def compare(self) -> None:
         """Every booking and every seat."""
