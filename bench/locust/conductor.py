@@ -26,6 +26,7 @@ from bench.locust.cast import Cast, read_actors
 from bench.locust.diary import BookingVerdict, judge_bookings
 from bench.locust.fanout import Fanout, Spread
 from bench.locust.generator import LEDGER, LISTED, STILL, WANT, Closing
+from bench.locust.habits import Habits
 from bench.locust.ledger import Counts, Verdict, judge
 from bench.locust.reminding import Reminded, Reminding
 from bench.locust.report import Outcome, progress, say_outcome
@@ -81,6 +82,10 @@ class Conductor:
 
     def _start(self, environment: Environment, **_: object) -> None:
         options = options_of(environment)
+        try:
+            Habits(options.speed, options.factors)
+        except (KeyError, ValueError) as error:
+            raise SystemExit(f"--habits: {error}") from error
         workers = (
             [*self._runner.clients.ready, *self._runner.clients.running, *self._runner.clients.spawning]
             if isinstance(self._runner, MasterRunner)

@@ -145,7 +145,9 @@ class Page:
         counts = self._diary.counts
         counts.reminded += 1
         known = self.known.get(booking)
-        changed_at = 0 if known is None else known.changed_at  # moved, or given back to this account: reminded anew (N4)
+        changed_at = (
+            0 if known is None else known.changed_at
+        )  # moved, or given back to this account: reminded anew (N4)
         counts.twice += (booking, changed_at) in self._reminded
         self._reminded.add((booking, changed_at))
         return changed_at <= due

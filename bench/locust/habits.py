@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["HABITS", "Habit", "Habits", "markdown_table"]
+__all__ = ["HABITS", "Habit", "Habits", "factors_of", "markdown_table"]
 
 Unit = Literal["a minute", "seconds", "share", "characters", "chats", "meetings"]
 SPREAD: Final = 0.8  # sigma of the delays: one answer in six takes more than twice the median
@@ -108,6 +108,15 @@ class Habits:
     def happens(self, name: str, chance: random.Random) -> bool:
         """Whether this time is one of the share."""
         return chance.random() < self._others[name]
+
+
+def factors_of(shape: Mapping[str, float], text: str) -> dict[str, float]:
+    """The shape's factors, times those of `text`, as in `buyer.book=5,buyer.open=0`. Raises ValueError for what is none."""
+    factors = dict(shape)
+    for one in filter(None, text.split(",")):
+        name, _, factor = one.partition("=")
+        factors[name] = factors.get(name, 1.0) * float(factor)
+    return factors
 
 
 def markdown_table() -> str:

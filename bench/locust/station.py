@@ -18,7 +18,7 @@ from locust.env import Environment
 from bench.locust.cast import Actor, Cast, Role, read_actors
 from bench.locust.diary import Diary
 from bench.locust.fanout import Fanout
-from bench.locust.habits import Habits
+from bench.locust.habits import Habits, factors_of
 from bench.locust.ledger import Device, Ledger
 from bench.locust.line import Address
 from bench.locust.shapes import SHAPES, Shape
@@ -65,12 +65,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def factors(self) -> dict[str, float]:
-        """Of single habits: the shape's, times those of the command line. Raises ValueError for what is no `name=factor`."""
-        factors = dict(self.plan.factors)
-        for one in filter(None, self.habits.split(",")):
-            name, _, factor = one.partition("=")
-            factors[name] = factors.get(name, 1.0) * float(factor)
-        return factors
+        """Of single habits: the shape's and the command line's."""
+        return factors_of(self.plan.factors, self.habits)
 
     @property
     def reminded(self) -> int:

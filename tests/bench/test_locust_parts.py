@@ -11,7 +11,7 @@ import pytest
 from bench.locust.agenda import Agenda
 from bench.locust.cast import Actor, Cast
 from bench.locust.fanout import Fanout
-from bench.locust.habits import HABITS, Habits
+from bench.locust.habits import HABITS, Habits, factors_of
 from bench.locust.habits import markdown_table as habits_table
 from bench.locust.ledger import Device, Ledger, Verdict, judge
 from bench.locust.marks import Mark, new_mark, read_mark
@@ -199,3 +199,10 @@ def test_a_cast_staffs_exhibitors_and_holds_other_accounts() -> None:
     assert cast.of_role("organiser") == cast.organisers
     with pytest.raises(ValueError, match="need"):
         Cast.of(actors, 1000)
+
+
+def test_factors_of_the_command_line_come_on_top_of_the_shapes() -> None:
+    factors = factors_of(SHAPES["peak_hour"].factors, "buyer.open=3,buyer.book=0.5")
+    assert factors == {"organiser.announce": 3, "buyer.open": 6, "buyer.write": 2, "buyer.book": 0.5}
+    with pytest.raises(ValueError, match="much"):
+        factors_of({}, "buyer.open=much")
