@@ -16,7 +16,7 @@ LOCK = $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-nodes bench-plots bench-peak lock upgrade clean
+.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-notify bench-nodes bench-plots bench-peak lock upgrade clean
 
 help: ## show this list
 	@printf '\n  \033[1mFairwire\033[0m: the live wire of an online trade fair\n\n'
@@ -79,6 +79,8 @@ bench-booking: $(VENV)/.dev.stamp ## the race for seats: 4,000 requests over 32 
 	@$(PY) -m bench.booking --json bench/figures/booking.json $(BENCH)
 bench-slots: $(VENV)/.dev.stamp ## 6.5 million slots planned, and an exhibitor's open ones read
 	@$(PY) -m bench.slots --json bench/figures/slots.json $(BENCH)
+bench-notify: $(VENV)/.dev.stamp ## 50,000 reminders due in one minute, drained by one worker and by two, beside two job queues
+	@$(PY) -m bench.notify --json bench/figures/notify.json $(BENCH)
 bench-search: $(VENV)/.dev.stamp ## search, recent list and snapshot over 1,000,000 messages
 	@$(PY) -m bench.search --json bench/figures/search.json $(BENCH)
 bench-plots: $(VENV)/.dev.stamp ## draw what the benches measured last, and fill the tables of RESULTS.md
