@@ -12,6 +12,8 @@ from uuid import UUID
 
 import pytest
 
+from fairwire_protocol.errors import Unavailable
+from fairwire_server.meetings.records import BookingFact
 from fairwire_server.notices.outcomes import Ended
 from fairwire_server.notices.parcels import Parcel, TryLater
 from fairwire_server.notices.rules import Failure
@@ -328,3 +330,42 @@ async def test_a_bad_provider_holds_up_nobody_else_n5_n6(world: World, fault: st
         assert told == {"sent": 6}
     flagged = [n for n in notices if n["maybe_duplicate"]]
     assert bool(flagged) == (fault == "resets")
+
+
+async def test_a_change_is_not_acknowledged_while_its_notice_is_being_handed_over_n4(world: World) -> None:
+    """The mail has been claimed and its bytes are about to leave; the cancellation waits for that, and so comes after it."""
+    begin = world.clock.now()
+    entered, release = asyncio.Event(), asyncio.Event()
+    order: list[str] = []
+
+    async def slow(parcel: Parcel) -> None:
+        entered.set()
+        await release.wait()
+        order.append("left")
+
+    async def cancelled(booking: BookingFact) -> None:
+        while True:
+            try:
+                await world.cancel(booking)
+            except Unavailable:  # the server would rather not wait so long; a client sends the same again
+                continue
+            order.append("acked")
+            return
+
+    release.set()
+    async with draining(world, email=slow) as drain:
+        team, buyer = await world.team("overseas"), await world.buyer()
+        booking = await world.assign(await world.request(team, buyer, begin + 2 * DAY), team.sales)
+        await drain.go(begin + 2 * DAY - SOON - MINUTE)
+        order.clear()
+        entered.clear()
+        release.clear()
+        world.clock.advance(60)
+        await entered.wait()
+        cancelling = asyncio.ensure_future(cancelled(booking))
+        done, _ = await asyncio.wait({cancelling}, timeout=0.5)
+        assert not done, "acknowledged, and the reminder still leaves"
+        release.set()
+        await cancelling
+        await drain.rest()
+    assert order[:3] == ["left", "left", "acked"]
