@@ -16,7 +16,7 @@ LOCK = $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-notify bench-nodes bench-plots bench-peak lock upgrade clean
+.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-booking bench-slots bench-notify bench-nodes bench-plots bench-peak lock upgrade clean
 
 help: ## show this list
 	@printf '\n  \033[1mFairwire\033[0m: the live wire of an online trade fair\n\n'
