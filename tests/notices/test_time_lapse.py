@@ -369,3 +369,29 @@ async def test_a_change_is_not_acknowledged_while_its_notice_is_being_handed_ove
         await cancelling
         await drain.rest()
     assert order[:3] == ["left", "left", "acked"]
+
+
+async def test_every_connection_to_the_database_lost_in_mid_burst_n4(world: World) -> None:
+    """As in a restart: outcomes wait until it is back, claims that did not commit are made again, and nobody is told twice unflagged."""
+    begin = world.clock.now()
+    teams, buyers = await fair_of(world, 8, 40)
+    parcels: list[UUID] = []
+
+    async def cut(parcel: Parcel) -> None:
+        parcels.append(parcel.reference)
+        if len(parcels) in (15, 40):
+            await world.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    async with draining(world, email=cut, sms=cut) as drain:
+        for number, buyer in enumerate(buyers):
+            booking = await world.request(teams[number % 8], buyer, begin + 2 * DAY + 30 * MINUTE * (number // 8))
+            await world.assign(booking, teams[number % 8].sales)
+        await drain.go(begin + 3 * DAY)
+        left = left_by_notice(drain)
+    notices = {n["id"]: n for n in await world.notices()}
+    promised = [n for n in notices.values() if n["kind"] in PROMISED and n["channel"] != "in_app"]
+    assert {n["state"] for n in promised if n["reason"] != "budget"} == {"sent"}
+    twice = [notices[notice] for notice, times in left.items() if len(times) > 1]
+    assert all(n["maybe_duplicate"] for n in twice)
