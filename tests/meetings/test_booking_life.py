@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from fairwire_server.meetings.slot_store import SlotStore
 from tests.harness.clock import ManualClock
 from tests.harness.node import running_node
 from tests.meetings.booth import Booth
@@ -246,12 +247,9 @@ class Life:
             )  # fmt: skip
             counted = (fact.time_revision, fact.assignment, fact.sequence)
             assert counted == (one.time_revision, one.assignment, one.sequence)
-        table = (await self.booth.desk.caller("main")).table
         async with self.booth.running.node.works.read() as work:
-            seats = await self.booth.store.seats(work.connection, self.slots, table, work.now)
-        assert [seats[slot].capacity - seats[slot].taken for slot in self.slots] == [
-            self.model.seats(number) for number in range(4)
-        ]
+            seats = await SlotStore().seats(work.connection, self.slots, work.now)
+        assert [5 - seats[slot].taken for slot in self.slots] == [self.model.seats(number) for number in range(4)]
 
 
 @pytest.fixture

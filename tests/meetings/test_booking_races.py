@@ -11,6 +11,7 @@ import pytest
 from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_server.meetings.bookings import last_word
 from fairwire_server.meetings.rules import assigned
+from fairwire_server.meetings.slot_store import SlotStore
 from tests.chat.desk import until
 from tests.meetings.booth import Booth
 
@@ -84,8 +85,7 @@ async def test_assigning_cancelling_and_moving_at_once_leave_one_story_m6_m7(boo
     assert fact.assignment == (one == "ok") + (two == "ok")
     assert fact.sequence == fact.assignment + fact.time_revision + 1
     async with booth.running.node.works.read() as work:
-        table = (await booth.desk.caller("main")).table
-        seats = await booth.store.seats(work.connection, [old, new], table, work.now)
+        seats = await SlotStore().seats(work.connection, [old, new], work.now)
     assert [one.taken for one in seats.values()] == [0, 0]
     for who in ("buyer", "main", "manager", "sales"):
         assert booking not in await booth.kept(who)

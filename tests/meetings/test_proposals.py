@@ -12,6 +12,7 @@ import pytest
 
 from fairwire_protocol.events import Notice
 from fairwire_protocol.models import Booking, BookingNote
+from fairwire_server.meetings.slot_store import SlotStore
 from tests.harness.clock import ManualClock
 from tests.harness.node import running_node
 from tests.meetings.booth import Booth
@@ -52,9 +53,8 @@ async def answer(booth: Booth, who: str, booking: Booking, accept: bool) -> Any:
 
 
 async def taken(booth: Booth, slot: UUID) -> int:
-    table = (await booth.desk.caller("main")).table
     async with booth.running.node.works.read() as work:
-        return (await booth.store.seats(work.connection, [slot], table, work.now))[slot].taken
+        return (await SlotStore().seats(work.connection, [slot], work.now))[slot].taken
 
 
 async def test_a_proposal_changes_nothing_but_holds_a_seat_m7(booth: Timed) -> None:

@@ -16,33 +16,10 @@ from fairwire_server.database.queries import load_queries
 from fairwire_server.meetings.records import BookingFact
 from fairwire_server.meetings.rules import Candidate
 from fairwire_server.meetings.shapes import booking_of
+from fairwire_server.meetings.slot_rules import capacity_of
+from fairwire_server.meetings.slot_store import SlotFact, SlotStore
 
-__all__ = ["BookingStore", "Member", "Seats", "SlotFact"]
-
-
-@dataclass(frozen=True, slots=True)
-class SlotFact:
-    """A locked slot."""
-
-    id: UUID
-    fair: UUID
-    exhibitor: UUID
-    starts_at: datetime
-    ends_at: datetime
-    withdrawn: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Seats:
-    """What a slot can hold, and what is taken of it (M2)."""
-
-    capacity: int
-    taken: int
-
-    @property
-    def free(self) -> int:
-        """Seats to be had; none while a capacity that has shrunk is exceeded (A6)."""
-        return max(0, self.capacity - self.taken)
+__all__ = ["BookingStore", "Member"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +38,7 @@ class BookingStore:
 
     def __init__(self) -> None:
         self._sql = load_queries(__package__, "bookings.sql")
+        self._slots = SlotStore()
 
     async def fetch(self, connection: Connection, name: str, *args: Any) -> list[Row]:
         """Rows of the query `name`."""
@@ -80,16 +58,14 @@ class BookingStore:
 
     async def lock_slots(self, connection: Connection, slots: Iterable[UUID]) -> dict[UUID, SlotFact]:
         """Lock slots by ascending id, before anything else; those that do not exist are left out."""
-        rows = await connection.fetch(self._sql["lock_slots"], sorted(set(slots)))
-        return {row["id"]: SlotFact(*row) for row in rows}
+        return await self._slots.lock(connection, slots)
 
-    async def seats(
-        self, connection: Connection, slots: Collection[UUID], table: Table, now: datetime
-    ) -> dict[UUID, Seats]:
-        """What these slots of one fair can hold and what is taken; to be read while they are locked (M4)."""
-        receiving = [kind for kind, row in table.items() if row.get("receive_meetings", "no") != "no"]
-        rows = await connection.fetch(self._sql["seats"], list(slots), now, receiving)
-        return {row["id"]: Seats(row["capacity"], row["taken"]) for row in rows}
+    async def free_seats(self, connection: Connection, slot: SlotFact, table: Table, now: datetime) -> int:
+        """Seats of a locked slot for whoever comes now; those in line come first (M2, M13)."""
+        rows = await connection.fetch(self._sql["active_accounts"], slot.exhibitor)
+        active = {row["kind"]: row["accounts"] for row in rows}
+        capacity = capacity_of(active, table, receivers_only=slot.receivers_only)
+        return (await self._slots.seats(connection, [slot.id], now))[slot.id].free(capacity)
 
     async def lock_receivers(self, connection: Connection, accounts: Iterable[UUID]) -> dict[UUID, Candidate]:
         """Lock possible receiving accounts by ascending id; those that do not exist are left out."""

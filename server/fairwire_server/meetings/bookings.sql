@@ -1,20 +1,6 @@
--- name: lock_slots
--- Slots by ascending id: capacity is decided while they are held (M4). First of all locks of a transaction.
-SELECT id, fair_id, exhibitor_id, starts_at, ends_at, withdrawn_at IS NOT NULL AS withdrawn
-FROM slot WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
-
--- name: seats
--- M2, M7, M13: what a slot can hold, and what is taken of it: live bookings, proposals of that time, offers of a freed place. $2 is the
--- present instant, after which a proposal or an offer holds nothing any more.
-SELECT s.id,
-       (SELECT count(*) FROM account a WHERE a.exhibitor_id = s.exhibitor_id AND a.state = 'active'
-          AND (NOT coalesce((f.settings ->> 'receivers_only')::boolean, false)
-               OR a.kind = ANY ($3::text[]))) AS capacity,
-       (SELECT count(*) FROM booking b WHERE b.slot_id = s.id AND b.state IN ('pending', 'assigned'))
-       + (SELECT count(*) FROM proposal p WHERE p.slot_id = s.id AND p.outcome IS NULL AND p.expires_at > $2)
-       + (SELECT count(*) FROM place o WHERE o.slot_id = s.id AND o.outcome IS NULL AND o.expires_at > $2) AS taken
-FROM slot s JOIN fair f ON f.id = s.fair_id
-WHERE s.id = ANY ($1::uuid[]);
+-- name: active_accounts
+-- M2: an exhibitor's active accounts by kind, of which a slot's capacity is made.
+SELECT kind, count(*) AS accounts FROM account WHERE exhibitor_id = $1 AND state = 'active' GROUP BY kind;
 
 -- name: slot_of
 -- The slot of a booking, to be locked before the booking is.

@@ -15,9 +15,10 @@ from fairwire_protocol.errors import Refused, Unavailable
 from fairwire_protocol.models import Side
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.database.work import Work
-from fairwire_server.meetings.booking_store import BookingStore, SlotFact
+from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.records import BookingFact
 from fairwire_server.meetings.rules import Candidate, check_visible
+from fairwire_server.meetings.slot_store import SlotFact
 
 __all__ = ["Held", "OpenProposal", "hold", "hold_visible"]
 

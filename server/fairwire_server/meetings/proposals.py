@@ -19,11 +19,12 @@ from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
 from fairwire_server.database.work import Work, Works
-from fairwire_server.meetings.booking_store import BookingStore, SlotFact
+from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.bookings import last_word, said, side_of
 from fairwire_server.meetings.holding import Held, OpenProposal, hold, hold_visible
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.meetings.rules import accepted, expiry, may_arrange, receives_meetings, stepped
+from fairwire_server.meetings.slot_store import SlotFact
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.streams.told import Draft, Told
 
@@ -146,8 +147,7 @@ class Proposals:
             raise Refused("invalid", "That is the booking's own time.", field="slot")
         if slot.withdrawn or slot.starts_at <= work.now:
             raise Refused("slot_over")
-        seats = await self._store.seats(work.connection, [slot.id], caller.table, work.now)
-        if seats[slot.id].free < 1:
+        if await self._store.free_seats(work.connection, slot, caller.table, work.now) < 1:
             raise Refused("slot_full")
         args = (booking.buyer, booking.id, slot.starts_at, slot.ends_at)
         if await self._store.value(work.connection, "buyer_busy", *args):
