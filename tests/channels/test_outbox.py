@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from fairwire_server.channels.outbox import KEPT, Outbox, OutboxMailChannel, OutboxSmsChannel
 from fairwire_server.database.pool import Database
-from fairwire_server.database.work import Works
+from fairwire_server.database.work import Work, Works
 from fairwire_server.notices.parcels import TryLater
 from tests.channels.peers import CATALOGUE, mail, sms
 from tests.harness.clock import ManualClock
@@ -26,6 +30,32 @@ async def test_the_outbox_keeps_the_newest(database: Database) -> None:
     async with database.reader() as reader:
         assert await reader.fetchval("SELECT count(*) FROM outbox_mail") == KEPT
     assert (await outbox.newest(1))[0].recipient == "wang@example.com"
+
+
+class Counted(Works):
+    """Knows how many units of work were open at once."""
+
+    open = most = 0
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Work]:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            async with super().begin() as work:
+                yield work
+        finally:
+            self.open -= 1
+
+
+async def test_a_burst_holds_one_connection_for_each_kind_n5(database: Database) -> None:
+    """Chats share the pool with it: sixty-four senders that each took a connection made them `busy`."""
+    works = Counted(database, ManualClock())
+    outbox = Outbox(works)
+    channel = OutboxMailChannel(outbox)
+    await asyncio.gather(*(channel.send(mail(f"wang{number}@example.com")) for number in range(64)))
+    assert works.most == 1
+    assert {one.recipient for one in await outbox.newest(100)} == {f"wang{number}@example.com" for number in range(64)}
 
 
 async def test_it_shows_all_of_a_mail_and_the_segments_of_a_short_message_n7(database: Database) -> None:

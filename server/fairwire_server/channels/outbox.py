@@ -6,9 +6,10 @@ seen on a machine without a mail server and without an SMS provider.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from fairwire_protocol.errors import FairwireError
 from fairwire_server.channels.sms_text import words_of
 from fairwire_server.database.errors import DatabaseError
 from fairwire_server.database.queries import load_queries
-from fairwire_server.database.work import Works
+from fairwire_server.database.together import Together
+from fairwire_server.database.work import Work, Works
 from fairwire_server.notices.parcels import ChannelKind, Mail, Parcel, Taken, TryLater, Undeliverable
 from fairwire_server.notices.segment_rules import segments
 from fairwire_server.notices.sms_catalogue import SmsCatalogue
@@ -27,6 +29,7 @@ __all__ = ["KEPT", "Outbox", "OutboxMailChannel", "OutboxParcel", "OutboxSmsChan
 
 KEPT: Final = 500
 _RATE: Final = 1000.0
+_TURNS: Final[Mapping[ChannelKind, UUID]] = {"email": UUID(int=1), "sms": UUID(int=2)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +57,19 @@ class Outbox:
 
     def __init__(self, works: Works) -> None:
         self._works = works
+        self._together = Together(works)  # or a burst of reminders would hold every connection that chats need (N5)
         self._sql = load_queries(__package__)
 
     async def keep(self, kind: ChannelKind, *values: object) -> None:
         """One more row, and the oldest forgotten. Raises `TryLater`."""
         try:
-            async with self._works.begin() as work:
-                await work.connection.execute(self._sql[f"keep_{kind}"], uuid7(), work.now, *values)
-                await work.connection.execute(self._sql[f"forget_{kind}"], KEPT - 1)
+            await self._together.run(_TURNS[kind], partial(self._keep, kind, values))
         except (FairwireError, DatabaseError):
             raise TryLater("database") from None
+
+    async def _keep(self, kind: ChannelKind, values: Sequence[object], work: Work) -> None:
+        await work.connection.execute(self._sql[f"keep_{kind}"], uuid7(), work.now, *values)
+        await work.connection.execute(self._sql[f"forget_{kind}"], KEPT - 1)
 
     async def newest(self, limit: int = 50) -> list[OutboxParcel]:
         """What the page shows, the newest first."""
