@@ -30,7 +30,7 @@ cluster: $(VENV)/.run.stamp ## two nodes, a worker, PostgreSQL and Valkey on loo
 	@FAIRWIRE_DEMO=$${FAIRWIRE_DEMO-1} exec $(PY) -m fairwire_server cluster --nodes 2
 
 test: check ## every check: the static gates, then the tests against real services
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses 2 --dist worksteal
 
 check: check-code check-documents ## the static gates alone: style, types, boundaries, migrations, documents, locks
 

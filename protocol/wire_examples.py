@@ -27,7 +27,7 @@ WORDS: Final = {
     "note": "会说西班牙语", "token": "eyJhY2NvdW50Ijo0Mn0.c2ln", "device_name": "Laptop", "build": "0.1.0", "op": "chat.send",
     "message": "The frame or body is not valid MessagePack or JSON, or breaks a bound.", "next": "c2Vx", "after": "c2Vx",
     "kind": "text", "avatar": "https://example.com/a.png", "image": "https://example.com/i.png", "password": "correct horse battery",
-    "new": "another horse battery", "current": "correct horse battery",
+    "new": "another horse battery", "current": "correct horse battery", "quiet_from": "22:00", "quiet_to": "07:30",
 }  # fmt: skip
 NUMBERS: Final = {
     "pos": 70_000, "fair_pos": 12, "at": 70_000, "seq": 41, "last_seq": 41, "read": 39, "received": 41, "readable_to": 41,
@@ -78,7 +78,7 @@ def _struct(kind: type[msgspec.Struct], codec: Codec, *, every: bool) -> Any:
         if every or not optional:
             values[field.name] = _raw(kind, field.name, codec) or full(hints[field.name], field.name, codec)
     if kind is models.Message and every:
-        values |= {"kind": "text", "recalled": False, "image": None, "card": None, "transfer": None}
+        values |= {"kind": "text", "recalled": False, "image": None, "card": None, "transfer": None, "booking": None}
     return kind(**values)
 
 

@@ -97,6 +97,7 @@ def test_every_form_of_length(size: int) -> None:
         (sent(CLOSE, (2999).to_bytes(2, "big")), 1002),
         (sent(CLOSE, (1000).to_bytes(2, "big") + b"\xff"), 1007),
     ],
+    ids=range(16),  # masks are drawn
 )
 def test_what_breaks_the_protocol_names_its_close_code(line: bytes, code: int) -> None:
     with pytest.raises(Broken) as broken:

@@ -39,7 +39,9 @@ UPDATE account SET mobile = '+8613' || lpad(floor(random() * 1e9)::bigint::text,
 
 -- name: assigned
 -- A booking has a receiving account.
-UPDATE booking SET state = 'assigned', receiver_id = $2, assignment = 1, sequence = 1 WHERE id = $1;
+UPDATE booking SET state = 'assigned', receiver_id = $2, sequence = 1,
+       assignment = coalesce((SELECT max(r.assignment) FROM booking_receiver r WHERE r.booking_id = $1), 1)
+WHERE id = $1;
 
 -- name: guest
 -- Somebody waits on one side of a meeting, having come by its number.

@@ -169,7 +169,7 @@ async def test_voids_only_stand_for_superseded_markers_w6(past: Past) -> None:
     types = {row["pos"]: row["type"] for row in rows}
     page = await past.resume(past.at(0), past.fair_at(0))
     voids = [item for item in page.items if item.body is None]
-    assert len(voids) > 5, "a history without superseded markers proves nothing"
+    assert len(voids) > 1, "a history without superseded markers proves nothing"
     assert all(types[pos] == "marker" for item in voids for pos in range(item.start, item.end + 1))
     assert all(one.end + 1 < other.start for one, other in pairwise(voids))
 

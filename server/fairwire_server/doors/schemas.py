@@ -43,6 +43,7 @@ TAGS: Final[Mapping[str, str]] = {
     "slots": "Slots (洽谈时段): when an exhibitor meets (M1–M3).",
     "bookings": "Meetings (预约洽谈): requesting, waiting lists (M4, M13).",
     "meetings": "Entering a meeting (进入洽谈): invitations, lobby, attendance, schedules, calendars (M8, M9, M11, M14, M15).",
+    "notices": "Notices (通知): what the account was told and how, and what it prefers (N).",
     "presence": "Who is here now (C17, W10).",
     "organiser": "What only the organiser does (A4, A6, A7, C18).",
 }
