@@ -123,7 +123,9 @@ async def test_c15_contacts_stand_on_the_first_page_only(desk: Desk) -> None:
     assert len(inside.hits) == 5
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "1_2_3", f"1_{uuid4()}", f"1_{uuid4()}_-1", f"9{'9' * 40}_{uuid4()}_1"], ids=range(6))
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "1_2_3", f"1_{uuid4()}", f"1_{uuid4()}_-1", f"9{'9' * 40}_{uuid4()}_1"], ids=range(6)
+)
 async def test_a_cursor_that_is_none_is_invalid(desk: Desk, cursor: str) -> None:
     assert await desk.code("main", "chat.search", query="x", before=cursor) == "invalid"
 
