@@ -77,6 +77,9 @@ async def test_a_meeting_from_two_terminals_m4_m5_m6_m7_m15(running: Running) ->
         assert "Acme Ltd [assigned]" in said
         assert "[cancelled]" in await buyer.type("/cancel 1 I am ill")
         assert "empty" in await until(main, "empty", "/meetings")
+    async with terminal(running, "organiser") as organiser:
+        said = await organiser.type("/fair")
+        assert "bookings 0 pending, 0 assigned, 0 rejected, 1 cancelled; 0 attended, 0 missed" in said
 
 
 async def test_what_is_typed_wrong_is_said(running: Running) -> None:

@@ -15,7 +15,15 @@ from rich.text import Text
 from fairwire.errors import FairwireError, Pending
 from fairwire.terminal.desk import Desk, Mistake
 from fairwire.terminal.meetings import MEETINGS
-from fairwire.terminal.noticing import fair_notices, notice_line, notify, retry_notice, show_notice, show_providers
+from fairwire.terminal.noticing import (
+    fair_notices,
+    notice_line,
+    notify,
+    retry_notice,
+    show_fair,
+    show_notice,
+    show_providers,
+)
 from fairwire.terminal.rooms import ROOMS
 from fairwire.terminal.slots import SLOTS
 from fairwire.terminal.view import clock, contact_name, hit_line
@@ -397,6 +405,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "notices": Command("[STATE]", "what you were told and by which channel; for organisers the fair's", notices),
     "notice": Command("ID", "a notice with all its attempts, for organisers", show_notice),
     "retry": Command("ID", "try a failed notice again, for organisers", retry_notice),
+    "fair": Command("", "the fair's bookings by state and day, for organisers", show_fair),
     "providers": Command("", "how email and SMS providers fare, for organisers", show_providers),
     "notify": Command(
         "[KIND email,sms | quiet FROM-TO | quiet off]", "how you are told; without words, what is set", notify

@@ -1,4 +1,4 @@
-"""The terminal's commands about notices: preferences, and for organisers what became of the fair's (N4–N6, N9)."""
+"""The terminal's commands about notices: preferences, and for organisers what became of the fair's, and its bookings (M5, N4–N6, N9)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fairwire.terminal.desk import Desk, Mistake
 from fairwire.terminal.view import clock
 from fairwire_protocol.operations.notices import NoticeItem, State
 
-__all__ = ["fair_notices", "notice_line", "notify", "retry_notice", "show_notice", "show_providers"]
+__all__ = ["fair_notices", "notice_line", "notify", "retry_notice", "show_fair", "show_notice", "show_providers"]
 
 
 def notice_line(one: NoticeItem) -> str:
@@ -59,6 +59,18 @@ async def show_providers(desk: Desk, _: str) -> None:
         error = f", last error {one.last_error}" if one.last_error else ""
         tries = f"{one.sent} sent, {one.failed} failed, {one.retried} put off in 15 minutes"
         desk.out.say("provider", f"{one.name} ({one.channel}, {one.per_minute} a minute): {tries}{paused}{error}")
+
+
+async def show_fair(desk: Desk, _: str) -> None:
+    """The fair's bookings: what there are, what somebody should look at, day by day."""
+    found = await desk.client.organiser.bookings()
+    now = found.counts
+    states = f"{now.pending} pending, {now.assigned} assigned, {now.rejected} rejected, {now.cancelled} cancelled"
+    desk.out.say("bookings", f"{states}; {found.attended} attended, {found.no_show} missed")
+    if found.soon or found.overdue:
+        desk.out.say("waiting", f"pending still: {found.soon} start within 24 hours, {found.overdue} are over")
+    for day in found.days:
+        desk.out.say("day", f"{day.day}  {day.pending} pending, {day.assigned} assigned")
 
 
 async def notify(desk: Desk, words: str) -> None:
