@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Final
 from uuid import UUID
@@ -140,6 +141,12 @@ class RedisBus:
                 waits = await self._gcra([key], [str(interval), burst], client=shards.homes[number].client)
         except FAILURES:
             return None
+        finally:
+            if (
+                self._shards is not shards
+            ):  # closed meanwhile: a connection that this call has made since would stay open
+                with suppress(*FAILURES):
+                    await shards.homes[number].client.aclose()
         return int(waits) / 1_000_000
 
 
