@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from fairwire_server.chat.records import Earlier, ImageFact, Locked, Post, SenderFact, SendFacts, TeamFact
 from fairwire_server.chat.rules import Conversation
-from fairwire_server.database.pool import Connection
-from fairwire_server.database.queries import load_queries
+from fairwire_server.database.named import NamedStore
+from fairwire_server.database.pool import Connection, Row
 
 __all__ = ["ChatStore"]
 
@@ -23,27 +21,11 @@ _EARLIER = msgspec.json.Decoder(tuple[Earlier, ...] | None)
 _IMAGES = msgspec.json.Decoder(tuple[ImageFact, ...] | None)
 
 
-class ChatStore:
+class ChatStore(NamedStore):
     """Named queries over the tables of this capability."""
 
     def __init__(self) -> None:
-        self._sql = load_queries(__package__)
-
-    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
-        """Rows of the query `name`."""
-        return await connection.fetch(self._sql[name], *args)
-
-    async def row(self, connection: Connection, name: str, *args: Any) -> asyncpg.Record | None:
-        """The first row of the query `name`."""
-        return await connection.fetchrow(self._sql[name], *args)
-
-    async def value(self, connection: Connection, name: str, *args: Any) -> Any:
-        """The first column of the first row of the query `name`."""
-        return await connection.fetchval(self._sql[name], *args)
-
-    async def run(self, connection: Connection, name: str, *args: Any) -> None:
-        """Run the query `name` for its effect."""
-        await connection.execute(self._sql[name], *args)
+        super().__init__(__package__)
 
     async def lock(self, connection: Connection, conversations: Iterable[UUID]) -> dict[UUID, Locked]:
         """Lock conversations by ascending id; those that do not exist are left out."""
@@ -137,7 +119,7 @@ class ChatStore:
         )
 
 
-def _locked(row: asyncpg.Record) -> Locked:
+def _locked(row: Row) -> Locked:
     conversation = Conversation(
         id=row["id"],
         fair=row["fair_id"],

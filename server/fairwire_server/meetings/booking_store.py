@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from fairwire_protocol.models import Booking
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.rules import Table, booking_scopes, reading_kinds
+from fairwire_server.database.named import NamedStore
 from fairwire_server.database.pool import Connection, Row
-from fairwire_server.database.queries import load_queries
 from fairwire_server.meetings.records import BookingFact
 from fairwire_server.meetings.rules import Candidate
 from fairwire_server.meetings.shapes import booking_of
@@ -33,28 +32,12 @@ class Member:
     """Whether its stream carries every chat of the exhibitor (W3)."""
 
 
-class BookingStore:
+class BookingStore(NamedStore):
     """Named queries of bookings."""
 
     def __init__(self) -> None:
-        self._sql = load_queries(__package__, "bookings.sql")
+        super().__init__(__package__, "bookings.sql")
         self._slots = SlotStore()
-
-    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[Row]:
-        """Rows of the query `name`."""
-        return await connection.fetch(self._sql[name], *args)
-
-    async def row(self, connection: Connection, name: str, *args: Any) -> Row | None:
-        """The first row of the query `name`."""
-        return await connection.fetchrow(self._sql[name], *args)
-
-    async def value(self, connection: Connection, name: str, *args: Any) -> Any:
-        """The first column of the first row of the query `name`."""
-        return await connection.fetchval(self._sql[name], *args)
-
-    async def run(self, connection: Connection, name: str, *args: Any) -> None:
-        """Run the query `name` for its effect."""
-        await connection.execute(self._sql[name], *args)
 
     async def lock_slots(self, connection: Connection, slots: Iterable[UUID]) -> dict[UUID, SlotFact]:
         """Lock slots by ascending id, before anything else; those that do not exist are left out."""

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fairwire_server.database.pool import Connection, Row
-from fairwire_server.database.queries import load_queries
+from fairwire_server.database.named import NamedStore
 
 __all__ = ["MeetingNoticeStore"]
 
 
-class MeetingNoticeStore:
+class MeetingNoticeStore(NamedStore):
     """Named queries of `notices.sql`."""
 
     def __init__(self) -> None:
-        self._sql = load_queries(__package__, "notices.sql")
-
-    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[Row]:
-        """Rows of the query `name`."""
-        return await connection.fetch(self._sql[name], *args)
+        super().__init__(__package__, "notices.sql")

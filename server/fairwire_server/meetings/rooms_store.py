@@ -9,34 +9,18 @@ from uuid import UUID
 
 from fairwire_protocol.models import Guest, Side
 from fairwire_server.clock import milliseconds
+from fairwire_server.database.named import NamedStore
 from fairwire_server.database.pool import Connection, Row
-from fairwire_server.database.queries import load_queries
 from fairwire_server.meetings.entry_rules import Entrance
 
 __all__ = ["RoomStore", "guest_of"]
 
 
-class RoomStore:
+class RoomStore(NamedStore):
     """Named queries over the tables of entering a meeting."""
 
     def __init__(self) -> None:
-        self._sql = load_queries(__package__, "rooms.sql")
-
-    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[Row]:
-        """Rows of the query `name`."""
-        return await connection.fetch(self._sql[name], *args)
-
-    async def row(self, connection: Connection, name: str, *args: Any) -> Row | None:
-        """The first row of the query `name`."""
-        return await connection.fetchrow(self._sql[name], *args)
-
-    async def value(self, connection: Connection, name: str, *args: Any) -> Any:
-        """The first column of the first row of the query `name`."""
-        return await connection.fetchval(self._sql[name], *args)
-
-    async def run(self, connection: Connection, name: str, *args: Any) -> None:
-        """Run the query `name` for its effect."""
-        await connection.execute(self._sql[name], *args)
+        super().__init__(__package__, "rooms.sql")
 
     async def own_invitations(
         self, connection: Connection, sides: Sequence[tuple[UUID, Side]]

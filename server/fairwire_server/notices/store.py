@@ -7,11 +7,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
-from fairwire_server.database.pool import Connection
-from fairwire_server.database.queries import load_queries
+from fairwire_server.database.named import NamedStore
+from fairwire_server.database.pool import Connection, Row
 from fairwire_server.notices.records import Recipient
 from fairwire_server.notices.rules import Addressee, Spend
 
@@ -25,36 +24,18 @@ def added_channels(stored: bytes | None) -> dict[str, tuple[str, ...]]:
     return _ADDED.decode(stored) if stored else {}
 
 
-class NoticeStore:
+class NoticeStore(NamedStore):
     """Named queries over the tables of this capability."""
 
     def __init__(self) -> None:
-        self._sql = load_queries(__package__)
-
-    async def fetch(self, connection: Connection, name: str, *args: Any) -> list[asyncpg.Record]:
-        """Rows of the query `name`."""
-        return await connection.fetch(self._sql[name], *args)
-
-    async def row(self, connection: Connection, name: str, *args: Any) -> asyncpg.Record | None:
-        """The first row of the query `name`."""
-        return await connection.fetchrow(self._sql[name], *args)
-
-    async def value(self, connection: Connection, name: str, *args: Any) -> Any:
-        """The first column of the first row of the query `name`."""
-        return await connection.fetchval(self._sql[name], *args)
-
-    async def run(self, connection: Connection, name: str, *args: Any) -> None:
-        """Run the query `name` for its effect."""
-        await connection.execute(self._sql[name], *args)
+        super().__init__(__package__)
 
     async def columns(self, connection: Connection, name: str, rows: Sequence[Sequence[Any]], *args: Any) -> None:
         """Run the query `name` over rows given as one array for each column."""
         if rows:
             await connection.execute(self._sql[name], *map(list, zip(*rows, strict=True)), *args)
 
-    async def rows(
-        self, connection: Connection, name: str, rows: Sequence[Sequence[Any]], *args: Any
-    ) -> list[asyncpg.Record]:
+    async def rows(self, connection: Connection, name: str, rows: Sequence[Sequence[Any]], *args: Any) -> list[Row]:
         """As `columns`, with the rows that the query answers."""
         return await connection.fetch(self._sql[name], *map(list, zip(*rows, strict=True)), *args)
 
@@ -82,7 +63,7 @@ class NoticeStore:
         return {row["id"]: row["main"] for row in rows}
 
 
-def _recipient(row: asyncpg.Record) -> Recipient:
+def _recipient(row: Row) -> Recipient:
     return Recipient(
         id=row["id"],
         name=row["name"],
@@ -100,7 +81,7 @@ def _recipient(row: asyncpg.Record) -> Recipient:
     )
 
 
-def addressee(row: asyncpg.Record) -> Addressee:
+def addressee(row: Row) -> Addressee:
     """From a row that has the columns of `addressees`."""
     return Addressee(
         side="buyer" if row["domicile"] is None else "team",
