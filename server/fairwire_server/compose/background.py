@@ -15,7 +15,8 @@ import structlog
 
 from fairwire_protocol.errors import FairwireError
 from fairwire_server.clock import Clock
-from fairwire_server.compose.services import Ground, Services
+from fairwire_server.compose.ground import Ground
+from fairwire_server.compose.services import Services
 from fairwire_server.hub.beats import Beats
 from fairwire_server.settings import Settings
 

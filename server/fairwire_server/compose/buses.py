@@ -9,7 +9,7 @@ from fairwire_server.accounts.sessions import Sessions
 from fairwire_server.bus.bus import Bus, Ears, News
 from fairwire_server.bus.local import HelperBus, LocalBus
 from fairwire_server.bus.redis_bus import RedisBus
-from fairwire_server.compose.services import Ground
+from fairwire_server.compose.ground import Ground
 from fairwire_server.hub.hub import Hub
 from fairwire_server.hub.reconcile import Reconciler
 from fairwire_server.streams.standing import Standings

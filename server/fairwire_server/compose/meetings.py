@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.pairing import Pairing
 from fairwire_server.chat.posting import Posting
 from fairwire_server.chat.transfers import Transfers
+from fairwire_server.compose.ground import Ground
 from fairwire_server.meetings.audience import BookingAudience
 from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.bookings import Bookings
@@ -25,9 +26,6 @@ from fairwire_server.meetings.slots import Slots
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.meetings.waiting import Waiting
 from fairwire_server.meetings.waiting_store import WaitingStore
-
-if TYPE_CHECKING:  # services.py builds it and calls `build_meetings`
-    from fairwire_server.compose.services import Ground
 
 __all__ = ["build_meetings"]
 

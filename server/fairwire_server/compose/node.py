@@ -30,7 +30,8 @@ from fairwire_server.clock import Clock, SystemClock
 from fairwire_server.compose.background import due_loops, node_loops
 from fairwire_server.compose.bindings import bind
 from fairwire_server.compose.buses import open_bus
-from fairwire_server.compose.services import Ground, Services, build_ground, build_services
+from fairwire_server.compose.ground import Ground, build_ground
+from fairwire_server.compose.services import Services, build_services
 from fairwire_server.database.pool import Database
 from fairwire_server.database.present import database_time, own_time
 from fairwire_server.database.work import Works

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from email.utils import parseaddr
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from fairwire_server.accounts.throttle import Throttle
+from fairwire_server.compose.ground import Ground
 from fairwire_server.doors.meeting_pages import INSIDE
 from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.calendar import Calendars, Party
@@ -22,9 +23,6 @@ from fairwire_server.meetings.rooms import JitsiKey, JitsiRooms, RoomProvider, T
 from fairwire_server.meetings.rooms_store import RoomStore
 from fairwire_server.meetings.telling import Telling
 from fairwire_server.settings import Fault, Settings, SettingsError
-
-if TYPE_CHECKING:  # services.py calls `build_rooms`
-    from fairwire_server.compose.services import Ground
 
 __all__ = ["build_rooms", "public_address", "room_provider"]
 
