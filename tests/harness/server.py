@@ -1,4 +1,4 @@
-"""Our server as a process of its own, which can be killed: `python -m fairwire_server serve` on free ports.
+"""Our server as a process of its own, which can be killed: `python -m fairwire_server serve`, or `worker`, on free ports.
 
 A restart takes the same port, so clients come back to where they were. What it wrote to its standard error is kept.
 """
@@ -26,7 +26,8 @@ _ADMIN: Final = re.compile(r"health and metrics (http://[\d.]+:\d+)")
 class ServerProcess:
     """One installation; `start` and `kill` as often as wanted. `settings` become `FAIRWIRE_*` variables."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, command: str = "serve", /, **settings: object) -> None:
+        self._command = command
         self.port = 0
         self.admin = ""
         self.said = ""
@@ -49,7 +50,7 @@ class ServerProcess:
         for name, value in {**self._settings, "port": self.port}.items():
             environment[f"FAIRWIRE_{name.upper()}"] = str(value)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fairwire_server", "serve",
+            sys.executable, "-m", "fairwire_server", self._command,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, env=environment,
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen(self._process))

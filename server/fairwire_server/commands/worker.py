@@ -18,7 +18,8 @@ __all__ = ["command"]
 
 @click.command()
 def command() -> None:
-    """Do what falls due until SIGTERM or Ctrl-C: expire offers, sweep waiting chats and images, prune logs, recover the search index.
+    """Do what falls due until SIGTERM or Ctrl-C: send notices, expire offers, sweep waiting chats and images, prune logs, recover
+    the search index.
 
     Every `serve` does this itself unless FAIRWIRE_BACKGROUND=worker. Several workers, and workers beside nodes that do it too,
     are right: whatever is decided is decided on locked rows. Health and metrics stand on the admin address.
