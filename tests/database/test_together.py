@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
 
-from fairwire_protocol.errors import Refused
+from fairwire_protocol.errors import Refused, Unavailable
 from fairwire_server.clock import SystemClock
 from fairwire_server.database.pool import Database
 from fairwire_server.database.together import BATCH, Together
@@ -25,13 +26,66 @@ async def transaction(work: Work) -> int:
     return int(await work.connection.fetchval("SELECT txid_current()"))
 
 
-async def test_those_who_wait_share_the_next_transaction(pool: Database) -> None:
+async def test_those_who_come_together_share_a_transaction(pool: Database) -> None:
     together, row = Together(Works(pool, SystemClock())), uuid4()
     ids = await asyncio.gather(*(together.run(row, transaction) for _ in range(BATCH + 1)))
-    assert len(set(ids)) == 2, "the one that came first, and all who came meanwhile"
-    assert ids.count(ids[0]) == 1
+    assert [ids.count(one) for one in (ids[0], ids[-1])] == [BATCH, 1]
     other = await together.run(row, transaction)
     assert other not in ids
+
+
+async def test_whoever_comes_while_one_is_under_way_joins_it(pool: Database) -> None:
+    together, row = Together(Works(pool, SystemClock())), uuid4()
+    joined: list[asyncio.Task[int]] = []
+
+    async def first(work: Work) -> int:
+        joined.append(asyncio.create_task(together.run(row, transaction)))
+        await asyncio.sleep(0)
+        return await transaction(work)
+
+    assert await together.run(row, first) == await joined[0]
+
+
+async def test_all_who_wait_hear_at_once_that_no_transaction_can_begin(pool: Database) -> None:
+    begun = 0
+
+    class Away(Works):
+        @asynccontextmanager
+        async def begin(self) -> AsyncIterator[Work]:
+            nonlocal begun
+            begun += 1
+            await asyncio.sleep(0)
+            raise Unavailable
+            yield
+
+    together, row = Together(Away(pool, SystemClock())), uuid4()
+    outcomes = await asyncio.gather(*(together.run(row, transaction) for _ in range(3)), return_exceptions=True)
+    assert begun == 1
+    assert all(isinstance(one, Unavailable) for one in outcomes)
+
+
+async def test_a_cancelled_retry_leaves_nobody_behind(pool: Database) -> None:
+    together, row = Together(Works(pool, SystemClock())), uuid4()
+    again: asyncio.Event = asyncio.Event()
+    calls = 0
+
+    async def stays(_: Work) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            again.set()
+            await asyncio.Event().wait()
+
+    async def refused(_: Work) -> None:
+        raise Refused("forbidden")
+
+    first, second, third = (asyncio.create_task(together.run(row, job)) for job in (transaction, stays, refused))
+    await again.wait()
+    first.cancel()
+    with pytest.raises(Unavailable):
+        await third
+    with pytest.raises(Unavailable):
+        await second
 
 
 async def test_rows_do_not_wait_for_each_other(pool: Database) -> None:

@@ -1,15 +1,15 @@
-"""Work on one row that many want to do: while a transaction is under way the others wait, and then all of them go into one.
+"""Work on one row that many want to do: whoever comes before a transaction on it has nothing left but its COMMIT goes into it.
 
-Whoever comes to the turn does what has gathered; the others find theirs done. A transaction that fails with several in it is tried
-again one by one, so that nobody pays for another's fault.
+Whoever comes to the turn begins one and does what has gathered and what still comes; the others find theirs done. Nobody waits for
+others to come. A transaction that fails with several in it is tried again one by one, so that nobody pays for another's fault.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -21,8 +21,6 @@ __all__ = ["Together"]
 
 T = TypeVar("T")
 BATCH: Final = 32
-GATHER_S: Final = 0.002
-"""How long as many as last time are waited for. Whoever comes alone after another alone does not wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,15 +31,13 @@ class _Item:
 
 @dataclass(slots=True)
 class _Row:
-    turn: asyncio.Lock
-    waiting: list[_Item]
-    came: asyncio.Event
-    last: int = 1
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: deque[_Item] = field(default_factory=deque)
     interested: int = 0
 
 
 class Together:
-    """Runs jobs by row, those that wait at the same time in one transaction."""
+    """Runs jobs by row, those that come at the same time in one transaction."""
 
     def __init__(self, works: Works) -> None:
         self._works = works
@@ -49,18 +45,14 @@ class Together:
 
     async def run(self, row: UUID, job: Callable[[Work], Awaitable[T]]) -> T:
         """What `job` answers, once it is committed. Raises what it raises; `job` may be called twice, the first time rolled back."""
-        place = self._rows.setdefault(row, _Row(asyncio.Lock(), [], asyncio.Event()))
+        place = self._rows.setdefault(row, _Row())
         item = _Item(job, asyncio.get_running_loop().create_future())
         place.waiting.append(item)
-        place.came.set()
         place.interested += 1
         try:
             async with place.turn:
                 while not item.outcome.done():
-                    await self._gather(place)
-                    batch, place.waiting = place.waiting[:BATCH], place.waiting[BATCH:]
-                    place.last = len(batch)
-                    await self._settle(batch)
+                    await self._settle(place.waiting)
         finally:
             place.interested -= 1
             if not place.interested:
@@ -68,26 +60,31 @@ class Together:
         result: T = item.outcome.result()
         return result
 
-    async def _gather(self, place: _Row) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(GATHER_S):
-                while len(place.waiting) < place.last:
-                    place.came.clear()
-                    await place.came.wait()
-
-    async def _settle(self, batch: list[_Item]) -> None:
+    async def _settle(self, waiting: deque[_Item]) -> None:
+        """A transaction for those who wait, and for whoever joins them while it is under way."""
+        batch: list[_Item] = []
+        results: list[Any] = []
         try:
             async with self._works.begin() as work:
-                results = [await item.job(work) for item in batch]
+                while waiting and len(batch) < BATCH:
+                    batch.append(waiting.popleft())
+                    results.append(await batch[-1].job(work))
         except asyncio.CancelledError:
             _fail(batch, Unavailable())
             raise
         except Exception as error:
-            if len(batch) == 1 or isinstance(error, OutcomeUnknown):
+            if not batch:  # it could not begin, which is the fault of none of them
+                batch.extend(waiting)
+                waiting.clear()
+                _fail(batch, error)
+            elif len(batch) == 1 or isinstance(error, OutcomeUnknown):
                 _fail(batch, error)
             else:
-                for item in batch:
-                    await self._settle([item])
+                try:
+                    for item in batch:
+                        await self._settle(deque([item]))
+                finally:  # whose turn it is may be cancelled in between
+                    _fail([item for item in batch if not item.outcome.done()], Unavailable())
         else:
             for item, result in zip(batch, results, strict=True):
                 item.outcome.set_result(result)
