@@ -3,6 +3,10 @@
 The next one begins when the one before has only its COMMIT left. A batch that is held up, by a row that somebody else has locked,
 does not hold up the others for long: after a moment the next one begins beside it, without those whose rows it may hold. Who comes
 alone does not wait.
+
+`Flights` says when; `Batches` says how they end: every item gets its outcome, whatever happens. A batch that fails is decided again
+one by one, so that nobody pays for another's fault; when a commit's outcome is unknown all of it gets a temporary error, and a retry
+with the same cid finds out (W7).
 """
 
 from __future__ import annotations
@@ -10,13 +14,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
-__all__ = ["Flight", "Flights"]
+from fairwire_protocol.errors import Unavailable
+from fairwire_server.database.errors import OutcomeUnknown
+
+__all__ = ["Asked", "Batches", "Flight", "Flights", "fail", "succeed"]
+
+
+class Asked(Protocol):
+    """An item of a batch, whose asker waits for its outcome."""
+
+    @property
+    def outcome(self) -> asyncio.Future[Any]:
+        """What it is answered."""
+
 
 T = TypeVar("T")
+AskedT = TypeVar("AskedT", bound=Asked)
 BATCH: Final = 128
+WAITING: Final = 4096
+"""Whoever would be one more waiting is told to come again."""
 IN_FLIGHT: Final = 4
 """At most: those that commit, and those beside one that is held up."""
 PATIENCE_S: Final = 0.05
@@ -102,3 +121,66 @@ class Flights(Generic[T]):
             (rest if len(batch) >= BATCH or self._home(item) in busy else batch).append(item)
         self.waiting = rest
         return batch
+
+
+class Batches(Generic[AskedT]):
+    """Items decided in batches by `commit`, which answers those it decides; `meant` says what an item alone is told of an error.
+
+    `run` must be running, once per process.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[AskedT], Flight[AskedT]], Awaitable[None]],
+        home: Callable[[AskedT], UUID],
+        meant: Callable[[Exception], Exception],
+    ) -> None:
+        self._commit = commit
+        self._meant = meant
+        self._flights = Flights(self._settle, home)
+        self.decided = self._flights.decided
+
+    async def ask(self, item: AskedT) -> Any:
+        """The item's outcome. Cancelling the asker does not take the item back."""
+        if len(self._flights.waiting) >= WAITING:
+            raise Unavailable(retry_after_ms=1000)
+        self._flights.add(item)
+        return await item.outcome  # cancelled, it takes no answer any more; the batch goes on
+
+    async def run(self) -> None:
+        """Send batches off until cancelled; what waits then gets a temporary error."""
+        try:
+            await self._flights.run()
+        finally:
+            for item in self._flights.waiting:
+                fail(item, Unavailable("draining"))
+
+    async def _settle(self, batch: Sequence[AskedT], flight: Flight[AskedT]) -> None:
+        try:
+            await self._commit(batch, flight)
+        except OutcomeUnknown as error:
+            for item in batch:
+                fail(item, error)
+        except asyncio.CancelledError:
+            for item in batch:
+                fail(item, Unavailable("draining"))
+            raise
+        except Exception as error:
+            if len(batch) > 1:
+                for item in batch:
+                    await self._settle([item], flight)
+            else:
+                fail(batch[0], self._meant(error))
+
+
+def succeed(item: Asked, reply: object) -> None:
+    """Answer it, unless nobody waits any more."""
+    if not item.outcome.done():
+        item.outcome.set_result(reply)
+
+
+def fail(item: Asked, error: Exception) -> None:
+    """As `succeed`, with an error."""
+    if not item.outcome.done():
+        item.outcome.set_exception(error)
+        item.outcome.exception()  # retrieved: the asker may have gone away

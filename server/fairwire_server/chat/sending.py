@@ -1,8 +1,6 @@
 """Sending: a use case over a list, so that a busy hour costs a commit per batch and not per message (W7, W8).
 
-What arrives while a batch is decided is the next one (`flights.py`). A batch that fails is decided again one by one, so that nobody
-pays for another's fault; when a commit's outcome is unknown all of it gets a temporary error, and a retry with the same cid finds
-out (W7).
+What arrives while a batch is decided is the next one (`flights.py`).
 """
 
 from __future__ import annotations
@@ -15,10 +13,10 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from fairwire_protocol.errors import FairwireError, Refused, Unavailable
+from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations.chat import SendMessage, Sent
 from fairwire_server.accounts.rules import Caller, reading_kinds
-from fairwire_server.chat.flights import Flight, Flights
+from fairwire_server.chat.flights import Batches, Flight, fail, succeed
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.posting import Posting, listeners_of, message_row
 from fairwire_server.chat.records import ImageFact, Locked, Post, SenderFact, SendFacts
@@ -27,12 +25,11 @@ from fairwire_server.chat.rules import check_may_write, normal_text
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
-from fairwire_server.database.errors import ConstraintViolated, OutcomeUnknown
+from fairwire_server.database.errors import ConstraintViolated
 from fairwire_server.database.work import Work, Works
 
 __all__ = ["Accepted", "Sender"]
 
-WAITING: Final = 4096
 HOMES: Final = 200_000
 
 
@@ -91,7 +88,7 @@ class Sender:
         self._text_max = text_max
         self._accepted = accepted
         self._observe = observe
-        self._flights = Flights(self._settle, _home_of)
+        self._batches = Batches(self._commit, _home_of, _meant)
         # Which exhibitor a conversation belongs to never changes; a buyer's call does not say it.
         self._homes: dict[UUID, UUID] = {}
         # Seconds from a buyer's message to its answer, the latest of each exhibitor until the next write (C5).
@@ -99,11 +96,8 @@ class Sender:
 
     async def send(self, caller: Caller, context: Context, request: SendMessage) -> Sent:
         """Store a message, or raise why not. Cancelling the caller does not take the message back."""
-        item = self._item(caller, context, request)
-        if len(self._flights.waiting) >= WAITING:
-            raise Unavailable(retry_after_ms=1000)
-        self._flights.add(item)
-        return await item.outcome  # cancelled, it takes no answer any more; the batch goes on
+        sent: Sent = await self._batches.ask(self._item(caller, context, request))
+        return sent
 
     def _item(self, caller: Caller, context: Context, request: SendMessage) -> _Item:
         if context.cid is None:
@@ -135,12 +129,8 @@ class Sender:
         )
 
     async def run(self) -> None:
-        """Send batches off until cancelled; what waits then gets a temporary error."""
-        try:
-            await self._flights.run()
-        finally:
-            for item in self._flights.waiting:
-                _fail(item, Unavailable("draining"))
+        """Send batches off until cancelled."""
+        await self._batches.run()
 
     async def write_answer_times(self) -> None:
         """C5: let the exhibitors' usual time to answer follow what was measured since the last time."""
@@ -149,29 +139,8 @@ class Sender:
             async with self._works.begin() as work:
                 await self._store.run(work.connection, "answer_times", list(answers), list(answers.values()))
 
-    async def _settle(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
-        """Every item of the batch gets its outcome, whatever happens."""
-        started = self._works.clock.monotonic()
-        try:
-            await self._commit(batch, flight)
-        except OutcomeUnknown as error:
-            for item in batch:
-                _fail(item, error)
-        except asyncio.CancelledError:
-            for item in batch:
-                _fail(item, Unavailable("draining"))
-            raise
-        except Exception as error:
-            if len(batch) > 1:
-                for item in batch:
-                    await self._settle([item], flight)
-            else:
-                taken = isinstance(error, ConstraintViolated) and error.name == "message_cid_unique"
-                _fail(batch[0], Refused("cid_reused") if taken else error)
-        else:
-            self._observe(len(batch), self._works.clock.monotonic() - started)
-
     async def _commit(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
+        started = self._works.clock.monotonic()
         async with self._works.begin() as work:
             locked = await self._store.lock(work.connection, [item.conversation for item in batch])
             facts = await self._facts(work, batch, locked)
@@ -181,7 +150,8 @@ class Sender:
             # Before the events: then an answer and the event of the same message leave its socket in one write.
             work.on_commit(decided.settle)
             await decided.posting.write(work)
-            self._flights.decided(flight)
+            self._batches.decided(flight)
+        self._observe(len(batch), self._works.clock.monotonic() - started)
         self._accepted(decided.accepted)
         self._answers.update(decided.answers)
         if len(self._homes) > HOMES:
@@ -323,12 +293,12 @@ class _Decisions:
         """After commit: everybody gets an answer."""
         for item, result in self._results:
             if isinstance(result, Sent):
-                _succeed(item, result)
+                succeed(item, result)
                 for twin in self._twins.get(item.key, ()):
                     twin.context.duplicate()
-                    _succeed(twin, result)
+                    succeed(twin, result)
             else:
-                _fail(item, result)
+                fail(item, result)
 
 
 def _as_now(caller: Caller, fact: SenderFact) -> Caller:
@@ -343,12 +313,6 @@ def _home_of(item: _Item) -> UUID:
     return item.home
 
 
-def _succeed(item: _Item, sent: Sent) -> None:
-    if not item.outcome.done():
-        item.outcome.set_result(sent)
-
-
-def _fail(item: _Item, error: Exception) -> None:
-    if not item.outcome.done():
-        item.outcome.set_exception(error)
-        item.outcome.exception()  # retrieved: the caller may have gone away
+def _meant(error: Exception) -> Exception:
+    taken = isinstance(error, ConstraintViolated) and error.name == "message_cid_unique"
+    return Refused("cid_reused") if taken else error

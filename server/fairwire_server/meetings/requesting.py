@@ -2,7 +2,7 @@
 
 What arrives while a batch is decided is the next one (`chat/flights.py`). A batch locks its slots, then its buyers, reads in a few
 statements what it is decided on, decides request by request, and writes those that are granted. The exclusion constraint has the last
-word; a batch that it refuses is decided again one by one, so that nobody pays for another's fault.
+word; a batch that it refuses is decided again one by one.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from fairwire_protocol.errors import FairwireError, Refused, Unavailable
+from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations import slots as operations
 from fairwire_server.accounts.commands import fingerprint
 from fairwire_server.accounts.rules import Caller
-from fairwire_server.chat.flights import Flight, Flights
+from fairwire_server.chat.flights import Batches, Flight, fail, succeed
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.pairing import Pair, Paired
 from fairwire_server.chat.rules import check_may_open
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
-from fairwire_server.database.errors import ConstraintViolated, OutcomeUnknown
+from fairwire_server.database.errors import ConstraintViolated
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.making import Making
 from fairwire_server.meetings.request_rules import Calendar, Stand, check_bookable, topic_of
@@ -37,7 +37,6 @@ from fairwire_server.meetings.waiting_store import WaitingStore
 
 __all__ = ["Requesting", "topic_for"]
 
-WAITING: Final = 4096
 MEANT: Final = {"booking_buyer_free": "buyer_busy", "booking_cid_unique": "cid_reused"}
 """What the constraints say to a client, where they know better."""
 
@@ -86,7 +85,7 @@ class Requesting:
         self._places = places
         self._making = making
         self._keywords = keywords
-        self._flights = Flights(self._settle, _slot_of)
+        self._batches = Batches(self._commit, _slot_of, _meant)
 
     async def request(
         self, caller: Caller, context: Context, request: operations.RequestBooking
@@ -94,8 +93,6 @@ class Requesting:
         """Store a booking, or raise why not. Cancelling the caller does not take it back."""
         if context.cid is None:
             raise Refused("cid_required")
-        if len(self._flights.waiting) >= WAITING:
-            raise Unavailable(retry_after_ms=1000)
         item = _Item(
             caller,
             context,
@@ -106,35 +103,12 @@ class Requesting:
             fingerprint(operations.REQUEST.name, request),
             asyncio.get_running_loop().create_future(),
         )
-        self._flights.add(item)
-        return await item.outcome
+        requested: operations.Requested = await self._batches.ask(item)
+        return requested
 
     async def run(self) -> None:
-        """Send batches off until cancelled; what waits then gets a temporary error."""
-        try:
-            await self._flights.run()
-        finally:
-            for item in self._flights.waiting:
-                _fail(item, Unavailable("draining"))
-
-    async def _settle(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
-        """Every item of the batch gets its outcome, whatever happens."""
-        try:
-            await self._commit(batch, flight)
-        except OutcomeUnknown as error:
-            for item in batch:
-                _fail(item, error)
-        except asyncio.CancelledError:
-            for item in batch:
-                _fail(item, Unavailable("draining"))
-            raise
-        except Exception as error:
-            if len(batch) > 1:
-                for item in batch:
-                    await self._settle([item], flight)
-            else:
-                code = MEANT.get(error.name) if isinstance(error, ConstraintViolated) else None
-                _fail(batch[0], error if code is None else Refused(code))
+        """Send batches off until cancelled."""
+        await self._batches.run()
 
     async def _commit(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
         async with self._works.begin() as work:
@@ -149,7 +123,7 @@ class Requesting:
                     work, [new for _, new in decided.granted], ground.paired, closed
                 )
                 decided.made(conversations)
-            self._flights.decided(flight)
+            self._batches.decided(flight)
 
     async def _ground(self, work: Work, batch: Sequence[_Item]) -> _Ground:
         """Slots first, then buyers: from here on nobody else takes a seat or an hour of theirs (M4)."""
@@ -289,12 +263,12 @@ class _Decisions:
         """After commit: everybody gets an answer."""
         for item, result in self._results:
             if isinstance(result, FairwireError):
-                _fail(item, result)
+                fail(item, result)
                 continue
-            _succeed(item, result)
+            succeed(item, result)
             for twin in self._twins.get(item.key, ()):
                 twin.context.duplicate()
-                _succeed(twin, result)
+                succeed(twin, result)
 
 
 def _as_now(caller: Caller, fact: ItemFact) -> Caller:
@@ -310,12 +284,6 @@ def _slot_of(item: _Item) -> UUID:
     return item.slot
 
 
-def _succeed(item: _Item, reply: operations.Requested) -> None:
-    if not item.outcome.done():
-        item.outcome.set_result(reply)
-
-
-def _fail(item: _Item, error: Exception) -> None:
-    if not item.outcome.done():
-        item.outcome.set_exception(error)
-        item.outcome.exception()  # retrieved: the caller may have gone away
+def _meant(error: Exception) -> Exception:
+    code = MEANT.get(error.name) if isinstance(error, ConstraintViolated) else None
+    return error if code is None else Refused(code)
