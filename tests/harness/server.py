@@ -26,8 +26,10 @@ _ADMIN: Final = re.compile(r"health and metrics (http://[\d.]+:\d+)")
 class ServerProcess:
     """One installation; `start` and `kill` as often as wanted. `settings` become `FAIRWIRE_*` variables."""
 
-    def __init__(self, folder: Path, command: str = "serve", /, **settings: object) -> None:
-        self._command = command
+    def __init__(
+        self, folder: Path, command: str = "serve", module: str = "fairwire_server", /, **settings: object
+    ) -> None:
+        self._arguments = "-m", module, command
         self.port = 0
         self.admin = ""
         self.said = ""
@@ -50,7 +52,7 @@ class ServerProcess:
         for name, value in {**self._settings, "port": self.port}.items():
             environment[f"FAIRWIRE_{name.upper()}"] = str(value)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fairwire_server", self._command,
+            sys.executable, *self._arguments,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, env=environment,
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen(self._process))
@@ -68,9 +70,14 @@ class ServerProcess:
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """A signal, and the exit code it led to."""
         assert self._process is not None
-        assert self._listening is not None
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Its exit code, once it has ended by itself or by a signal."""
+        assert self._process is not None
+        assert self._listening is not None
         code = await self._process.wait()
         await self._listening
         return code
@@ -79,6 +86,15 @@ class ServerProcess:
         """Send a signal, and wait for nothing."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[None]:
+        """It stands still while the body runs."""
+        self.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send(signal.SIGCONT)
 
     async def stop(self) -> None:
         """Be gone, however."""

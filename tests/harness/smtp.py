@@ -2,7 +2,8 @@
 
 It speaks real SMTP (aiosmtpd) on the test's own loop, so mails arrive while the test waits for them and nothing needs a
 thread. How it behaves is changed at run time: accept, refuse for good (5xx), refuse for now (4xx), say that it closes (421), go
-silent, or take the mail and hang up instead of answering. It offers DSN (RFC 3461), which aiosmtpd itself does not know.
+silent (HANG), or take the mail and say nothing (MUTE) or hang up (RESET) instead of answering. It offers DSN (RFC 3461), which
+aiosmtpd itself does not know.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Behaviour(Enum):
     TEMPFAIL = "451 4.3.0 try again later"
     CLOSING = "421 4.7.0 too much for now"
     HANG = "hang"
+    MUTE = "mute"
     RESET = "reset"
 
 
@@ -115,7 +117,7 @@ class SmtpSink:
                 session.transport.close()
 
     def behave(self, *, at_recipient: Behaviour = Behaviour.ACCEPT, at_data: Behaviour = Behaviour.ACCEPT) -> None:
-        """Change its manners from the next command on; sessions that hang are let go and refused for now."""
+        """Change its manners from the next command on; sessions that hang are let go: refused for now, or accepted if taken."""
         self.at_recipient, self.at_data = at_recipient, at_data
         self._released.set()
         self._released = asyncio.Event()
@@ -168,10 +170,12 @@ class SmtpSink:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
         """aiosmtpd hands over each whole message here."""
         self.attempts += 1
-        if self.at_data is Behaviour.RESET:
+        behaviour = self.at_data
+        kept = behaviour in (Behaviour.RESET, Behaviour.MUTE)
+        if kept:
             await self._keep(server, envelope)
-        answer = await self._answer(server, self.at_data)
-        if answer.startswith("250"):
+        answer = await self._answer(server, behaviour)
+        if answer.startswith("250") and not kept:
             await self._keep(server, envelope)
         return answer
 
@@ -193,9 +197,9 @@ class SmtpSink:
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             return Behaviour.CLOSING.value
-        if behaviour is Behaviour.HANG:
+        if behaviour in (Behaviour.HANG, Behaviour.MUTE):
             await self._released.wait()
-            return Behaviour.TEMPFAIL.value
+            return Behaviour.TEMPFAIL.value if behaviour is Behaviour.HANG else "250 OK"
         refusal: str = behaviour.value
         return refusal
 

@@ -137,12 +137,16 @@ class Draining:
         """Time passes until then, instant by instant at which something falls due."""
         await self.rest()
         while (now := self.world.clock.now()) < to:
-            rows = await self.world.fetch(
-                "SELECT min(due_at) AS due FROM notice WHERE state = 'planned' AND due_at > $1", now
+            [row] = await self.world.fetch(
+                "SELECT min(due_at) FILTER (WHERE due_at > $1 AND state = 'planned') AS due,"
+                " bool_or(state = 'planned' AND due_at <= $1 AND useless_at > $1) AS put_off,"
+                " bool_or(state = 'claimed') AS claimed FROM notice WHERE state IN ('planned', 'claimed')",
+                now,
             )
-            claimed = await self.world.fetch("SELECT count(*) AS n FROM notice WHERE state = 'claimed'")
-            due = min(rows[0]["due"] or to, to)
-            if claimed[0]["n"]:
+            due = min(row["due"] or to, to)
+            if row["put_off"]:  # a provider that pauses, or a machine so busy that a claim was given up
+                due = min(due, now + timedelta(seconds=1))
+            elif row["claimed"]:
                 due = min(due, now + timedelta(seconds=5))
             self.world.clock.advance((due - now).total_seconds())
             await self.rest()

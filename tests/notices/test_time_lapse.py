@@ -89,7 +89,7 @@ async def test_bookings_of_a_fair_over_26_hours_missing_0_duplicate_0_early_0(wo
                         await world.move(booking, begin + 3 * DAY + 30 * MINUTE * number)
                     case _:
                         pass
-        await drain.go(begin + 8 * DAY)
+        await drain.go(begin + 4 * DAY + 30 * MINUTE * count)  # a day after the last one that was moved
         left = left_by_notice(drain)
     notices = await ended(world)
     judge(notices, left)
