@@ -57,6 +57,9 @@ class Seats:
         return min(self.pending, max(0, self.pending + self.assigned - receivers))
 
 
+UNUSED: Final = Seats()
+
+
 def parse_day(text: str, field: str) -> date:
     """A day of the calendar; refuses 2026-02-30."""
     try:

@@ -14,7 +14,7 @@ from fairwire_protocol.operations.slots import SlotState
 from fairwire_server.accounts.fair_settings import FairSettings, fair_settings
 from fairwire_server.database.pool import Connection, Row
 from fairwire_server.database.queries import load_queries
-from fairwire_server.meetings.slot_rules import Seats, Span
+from fairwire_server.meetings.slot_rules import UNUSED, Seats, Span
 
 __all__ = ["Frame", "SlotFact", "SlotStore"]
 
@@ -91,7 +91,8 @@ class SlotStore:
     async def seats(self, connection: Connection, slots: Collection[UUID], now: datetime) -> dict[UUID, Seats]:
         """What uses the seats of these slots; exact while they are locked."""
         rows = await connection.fetch(self._sql["seats"], list(slots), now)
-        return {row["id"]: Seats(**{key: value for key, value in row.items() if key != "id"}) for row in rows}
+        used = {row["id"]: Seats(**{key: value for key, value in row.items() if key != "id"}) for row in rows}
+        return {slot: used.get(slot, UNUSED) for slot in slots}
 
     async def page(
         self,

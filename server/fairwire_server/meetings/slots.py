@@ -199,8 +199,9 @@ class Slots:
             )
             seats = await self._store.seats(work.connection, [slot for slot, _ in page], work.now)
         capacity = _capacity(caller, frame)
+        in_fair, in_own = _Shown(fair_zone), _Shown(own_zone)
         return operations.OpenSlotList(
-            slots=tuple(_open_slot(slot, span, seats[slot].free(capacity), fair_zone, own_zone) for slot, span in page),
+            slots=tuple(_open_slot(slot, span, seats[slot].free(capacity), in_fair, in_own) for slot, span in page),
             fair_zone=fair_zone.key,
             own_zone=own_zone.key,
             next=_next(page, request.limit),
@@ -281,17 +282,26 @@ def _reply(caller: Caller, frame: Frame, slot: UUID, span: Span, seats: Seats, n
     )
 
 
-def _open_slot(slot: UUID, span: Span, free: int, fair: ZoneInfo, own: ZoneInfo) -> operations.OpenSlot:
-    def shown(at: datetime, zone: ZoneInfo) -> str:
-        return at.astimezone(zone).isoformat(timespec="minutes")
+class _Shown(dict[datetime, str]):
+    """Instants in one zone as a page shows them; most slots begin when another one ends."""
 
+    def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, at: datetime) -> str:
+        shown = self[at] = at.astimezone(self._zone).isoformat(timespec="minutes")
+        return shown
+
+
+def _open_slot(slot: UUID, span: Span, free: int, fair: _Shown, own: _Shown) -> operations.OpenSlot:
     return operations.OpenSlot(
         id=slot,
         starts_at=milliseconds(span.starts_at),
         ends_at=milliseconds(span.ends_at),
         free=free,
-        fair_start=shown(span.starts_at, fair),
-        fair_end=shown(span.ends_at, fair),
-        own_start=shown(span.starts_at, own),
-        own_end=shown(span.ends_at, own),
+        fair_start=fair[span.starts_at],
+        fair_end=fair[span.ends_at],
+        own_start=own[span.starts_at],
+        own_end=own[span.ends_at],
     )

@@ -23,7 +23,7 @@ JOIN unnest($2::timestamptz[], $3::timestamptz[]) AS n (starts_at, ends_at) ON s
 WHERE s.exhibitor_id = $1 AND s.withdrawn_at IS NULL;
 
 -- name: seats
--- What uses the seats of some slots, and who stands in line (M2, M7, M13). $2 is the present instant, after which a proposal or an offer
+-- What uses the seats of some slots, and who stands in line (M2, M7, M13); nothing of slots that nobody uses. $2 is the present instant, after which a proposal or an offer
 -- holds nothing any more.
 SELECT n.id, coalesce(b.pending, 0) AS pending, coalesce(b.assigned, 0) AS assigned, coalesce(b.ever, 0) AS ever,
        coalesce(p.proposed, 0) AS proposed, coalesce(w.offered, 0) AS offered, coalesce(w.waiting, 0) AS waiting
@@ -37,7 +37,8 @@ LEFT JOIN (
     WHERE slot_id = ANY ($1::uuid[]) AND outcome IS NULL AND expires_at > $2 GROUP BY slot_id) p ON p.slot_id = n.id
 LEFT JOIN (
     SELECT slot_id, count(*) FILTER (WHERE expires_at > $2) AS offered, count(*) FILTER (WHERE offered_at IS NULL) AS waiting
-    FROM place WHERE slot_id = ANY ($1::uuid[]) AND outcome IS NULL GROUP BY slot_id) w ON w.slot_id = n.id;
+    FROM place WHERE slot_id = ANY ($1::uuid[]) AND outcome IS NULL GROUP BY slot_id) w ON w.slot_id = n.id
+WHERE b.ever > 0 OR p.proposed > 0 OR w.slot_id IS NOT NULL;
 
 -- name: list_slots
 -- M3: a page of an exhibitor's slots by time; two of them never start together.
