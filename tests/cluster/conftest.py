@@ -83,16 +83,6 @@ async def timed(database_url: str, tmp_path: Path, valkey: Valkey, clock: Manual
         yield Pair(one, two, valkey)
 
 
-ABANDONED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """redis-py leaves a connection behind, rarely, when its greeting of a frozen or dying server is cancelled: no fault of a test here."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(ABANDONED)
-
-
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
     """What was left behind is found here, and not in whatever test comes next."""

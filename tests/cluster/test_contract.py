@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import SSLConnection
 
 from fairwire_server.bus.bus import AnotherNodeError, Bus, Ears, News
+from fairwire_server.bus.link import let_go
 from fairwire_server.bus.local import HelperBus, LocalBus
 from fairwire_server.bus.notify import notify
 from fairwire_server.bus.redis_bus import RedisBus
@@ -80,9 +81,9 @@ async def opens(request: pytest.FixtureRequest, database: Database, valkey: Valk
 async def test_news_of_helpers_are_heard(opens: Open, database: Database) -> None:
     end, account = await opens(), uuid4()
     async with database.transaction() as connection:
-        await notify(connection, {"wake": [str(account)]})
+        await notify(connection, {"look": [str(account)]})
     await until(lambda: bool(end.news))
-    assert end.news == [News(wake=(account,))]
+    assert end.news == [News(look=(account,))]
 
 
 async def test_what_a_node_tells_never_comes_back(opens: Open, database: Database) -> None:
@@ -90,7 +91,7 @@ async def test_what_a_node_tells_never_comes_back(opens: Open, database: Databas
     for _ in range(100):
         end.bus.tell(uuid4(), b"mine")
     async with database.transaction() as connection:
-        await notify(connection, {"wake": []})
+        await notify(connection, {"look": []})
     await until(lambda: bool(end.news))
     assert end.messages == []
 
@@ -189,6 +190,22 @@ async def test_what_a_frozen_server_does_not_take_is_bounded_and_looked_up_w4(da
             await until(lambda: {key for news in two.news for key in news.look} == {*keys})
         finally:
             server.thaw()
+
+
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_who_is_cancelled_while_it_lets_go_of_a_server_leaves_no_connection(turns: int) -> None:
+    async with Valkey() as server:
+        client = read_url(server.url).client()
+        subscription = client.pubsub()
+        await subscription.ssubscribe("a")
+        await client.ping()
+        closing = asyncio.create_task(let_go(subscription, client))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        assert turns > 2 or closing.cancelled()  # later ones may be through
+        assert (await server.command("CLIENT", "LIST")).count(b"\n") == 1, "whoever asks this"
 
 
 async def test_a_helper_tells_through_postgresql(database: Database) -> None:

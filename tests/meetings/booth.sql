@@ -70,3 +70,11 @@ UPDATE booking SET state = 'assigned', receiver_id = $2, assignment = 1 WHERE id
 -- name: events
 -- What an account was told.
 SELECT type, body FROM account_event WHERE account_id = $1 ORDER BY pos;
+
+-- name: hold_account
+-- As whoever assigns a meeting holds its receiver; never waits.
+SELECT id FROM account WHERE id = $1 FOR NO KEY UPDATE NOWAIT;
+
+-- name: waiting
+-- How many wait for a lock in this database.
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock';

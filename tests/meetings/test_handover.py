@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import pytest
 from fairwire_protocol.errors import FairwireError
 from fairwire_protocol.events import ContactChanged
 from fairwire_protocol.models import BuyerCard
+from tests.harness.until import until
 from tests.meetings.booth import Booth
 
 
@@ -92,6 +94,28 @@ async def test_chats_and_meetings_of_one_conversation_go_in_one_step_a6_w4(booth
     kinds = [(row["seq"], row["kind"]) for row in await booth.rows("messages", conversation)]
     assert kinds == list(enumerate(("text", "transfer", "booking", "booking", "transfer", "booking"), 1))
     assert booking in await booth.kept("sales2")
+
+
+async def test_who_goes_and_who_takes_over_are_locked_in_the_order_of_assignments_a6(booth: Booth) -> None:
+    """A reassignment holds the first of both and wants the second, while the second is removed: nobody waits in a ring."""
+    node, ground = booth.running.node, booth.running.ground
+    first, second = sorted(("sales", "sales2"), key=lambda name: ground[name].id)
+    booking = await booth.booking(await booth.slot())
+    await assigned(booth, booking, second)
+
+    async def waiting() -> bool:
+        async with node.works.read() as work:
+            return bool(await work.connection.fetchval(booth.sql["waiting"]))
+
+    async with node.works.begin() as reassignment:
+        await reassignment.connection.execute(booth.sql["hold_account"], ground[first].id)
+        going = asyncio.create_task(
+            patiently(booth, "team.remove", account=ground[second].id, handover_to=ground[first].id)
+        )
+        await until(waiting)
+        await reassignment.connection.execute(booth.sql["hold_account"], ground[second].id)
+    await going
+    assert (await booth.fact(booking)).receiver == ground[first].id
 
 
 async def test_suspending_a_buyer_leaves_its_bookings_a6(booth: Booth) -> None:

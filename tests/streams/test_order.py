@@ -14,15 +14,19 @@ import pytest
 import fairwire
 from fairwire_protocol.errors import FairwireError
 from fairwire_protocol.events import Notice
+from fairwire_protocol.frames import Resume
+from fairwire_server.accounts.tokens import TokenFacts
 from fairwire_server.bus.notify import notify
 from fairwire_server.clock import milliseconds
 from fairwire_server.compose import Node
+from fairwire_server.streams.arrivals import Arrival
 from fairwire_server.streams.service import Streams
 from fairwire_server.streams.store import StreamStore
 from fairwire_server.streams.told import Appended, FairAppended
 from tests.harness.clock import ManualClock
 from tests.harness.node import Running, running_node
 from tests.harness.peer import peer
+from tests.harness.until import until
 from tests.streams.crowd import BUYERS, Crowd, gather, run
 from tests.streams.followers import arrived, same, snapshot
 
@@ -121,14 +125,45 @@ async def test_a_hole_that_stays_is_read_from_the_log_after_100_ms_w4(running: R
         assert await one.reached("account", 6) == [1, 2, 3, 4, 5, 6]
 
 
-async def test_a_helpers_notify_wakes_the_hub_w4(running: Running) -> None:
+async def test_a_helpers_notify_has_the_hub_look_w4(running: Running) -> None:
     node, ground, late = running.node, running.ground, _Late()
     async with peer(running.url, ground["main"].token) as one:
         for number in range(3):
             await append(node, late, [ground["main"].id], UUID(int=number))
         async with node.works.begin() as work:
-            await notify(work.connection, {"wake": [str(ground["main"].id)]})
+            await notify(work.connection, {"look": [str(ground["main"].id)]})
         assert await one.reached("account", 3) == [1, 2, 3]
+
+
+async def test_a_helpers_news_between_reading_and_attaching_is_not_missed_w4(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel is followed already, and where it stands is known to nobody yet."""
+    node, main, late = running.node, running.ground["main"], _Late()
+    real = Node.arrive
+
+    async def arrive(node: Node, facts: TokenFacts, resume: Resume | None) -> Arrival:
+        arrival = await real(node, facts, resume)
+        await append(node, late, [main.id], UUID(int=1))  # by a process that tells by NOTIFY
+        async with node.works.begin() as work:
+            await notify(work.connection, {"look": [str(main.id)]})
+        await until(lambda: compared == [1])
+        return arrival
+
+    compared: list[int] = []
+    stands = node.ground.hub.stands
+
+    def noted(stream: UUID, epoch: int, pos: int, *, fair: bool = False) -> None:
+        stands(stream, epoch, pos, fair=fair)
+        if stream == main.id:
+            compared.append(pos)
+
+    monkeypatch.setattr(node.ground.hub, "stands", noted)
+    async with peer(running.url, main.token) as one:
+        (resumed,) = (frame for frame in one.heard if frame["t"] == "resumed")
+    monkeypatch.setattr(Node, "arrive", arrive)
+    async with peer(running.url, main.token, resume={name: resumed[name] for name in ("account", "fair")}) as one:
+        assert await one.reached("account", 1) == [1]
 
 
 async def test_a_notify_missed_while_the_bus_was_down_is_made_up_for_w4(running: Running) -> None:

@@ -124,7 +124,7 @@ class Teams:
         password_hash = None if request.password is UNSET else await self._passwords.hash(request.password)
 
         async def apply(work: Work, caller: Caller) -> ops.AccountReply:
-            before = await self._lock_member(work, caller, request.account)
+            before = await self._lock_member(work, caller, request.account, request.handover_to)
             state = before.state
             if request.enabled is not UNSET:
                 state = stepped(before.state, "enable" if request.enabled else "disable")
@@ -154,7 +154,7 @@ class Teams:
         """Remove a sub-account for ever. What it has written stays, under its name."""
 
         async def apply(work: Work, caller: Caller) -> Empty:
-            before = await self._lock_member(work, caller, request.account)
+            before = await self._lock_member(work, caller, request.account, request.handover_to)
             stepped(before.state, "remove")
             moved = await self._handover.demanded(work, caller, before.id, request.handover_to, kept=())
             await self._team.remove(work.connection, before.id, REMOVED_LOGIN.format(before.id))
@@ -165,16 +165,17 @@ class Teams:
 
         return await self._commands.run(ops.REMOVE_SUB_ACCOUNT, caller, context, request, apply)
 
-    async def _lock_member(self, work: Work, caller: Caller, account: UUID) -> AccountRow:
-        """A sub-account of the caller's own team, not the caller itself; raises `not_found` or `forbidden`."""
+    async def _lock_member(self, work: Work, caller: Caller, account: UUID, heir: UUID | None) -> AccountRow:
+        """A sub-account of the caller's own team, not the caller itself; raises `not_found` or `forbidden`. `heir`, who takes over its
+        work, is locked in the same order as for everybody else, so that nobody waits in a ring."""
         exhibitor = _exhibitor(caller)
         await self._team.lock(work.connection, exhibitor)
-        if not await self._team.lock_member(work.connection, account, exhibitor):
+        held = await self._team.lock_accounts(work.connection, [account] + ([heir] if heir else []), exhibitor)
+        row = await self._store.account(work.connection, account) if account in held else None
+        if row is None or row.kind == "main":
             raise Refused("not_found")
         if account == caller.account:
             raise Refused("forbidden", "Nobody manages the own account here.")
-        row = await self._store.account(work.connection, account)
-        assert row is not None
         return row
 
     async def _note_update(

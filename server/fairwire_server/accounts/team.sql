@@ -18,9 +18,9 @@ SELECT * FROM account_full WHERE exhibitor_id = $1 AND state <> 'removed' ORDER 
 -- Disabled and suspended ones count: they may come back.
 SELECT count(*) FROM account WHERE exhibitor_id = $1 AND kind <> 'main' AND state <> 'removed';
 
--- name: lock_member
--- A sub-account of that exhibitor, held until the change is done.
-SELECT id FROM account WHERE id = $1 AND exhibitor_id = $2 AND kind <> 'main' AND state <> 'removed' FOR NO KEY UPDATE;
+-- name: lock_accounts
+-- Of that exhibitor's accounts by ascending id, held until the change is done: the one that changes, and the one that takes over its work.
+SELECT id FROM account WHERE id = ANY ($1::uuid[]) AND exhibitor_id = $2 AND state <> 'removed' ORDER BY id FOR NO KEY UPDATE;
 
 -- name: set_member
 -- What main changes of a sub-account.

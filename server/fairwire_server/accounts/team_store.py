@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -45,9 +46,10 @@ class TeamStore:
         """Its sub-accounts."""
         return int(await connection.fetchval(self._sql["count_sub_accounts"], exhibitor))
 
-    async def lock_member(self, connection: Connection, account: UUID, exhibitor: UUID) -> bool:
-        """Whether `account` is a sub-account of the exhibitor; locked if so."""
-        return await connection.fetchval(self._sql["lock_member"], account, exhibitor) is not None
+    async def lock_accounts(self, connection: Connection, accounts: Iterable[UUID], exhibitor: UUID) -> set[UUID]:
+        """Which of these are accounts of the exhibitor; locked, as assignments of meetings lock them: by ascending id."""
+        rows = await connection.fetch(self._sql["lock_accounts"], sorted(set(accounts)), exhibitor)
+        return {row["id"] for row in rows}
 
     async def set_member(
         self, connection: Connection, account: UUID, kind: AccountKind, name: str, tokens: str, state: AccountState

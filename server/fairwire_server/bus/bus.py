@@ -22,11 +22,9 @@ class AnotherNodeError(Exception):
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Heard through PostgreSQL: new epochs, new events, and accounts or fairs that should be compared with the database."""
+    """Heard through PostgreSQL: new epochs, and accounts or fairs that should be compared with the database."""
 
     reset: tuple[UUID, ...] | str = ()
-    wake: tuple[UUID, ...] = ()
-    wake_fairs: tuple[UUID, ...] = ()
     look: tuple[UUID, ...] | str = ()
     by: UUID | None = None
     """The node that says it; it does not listen to itself."""

@@ -17,9 +17,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-__all__ = ["FAILURES", "Link"]
+__all__ = ["FAILURES", "Link", "let_go"]
 
 FAILURES: Final = (RedisError, OSError, TimeoutError)
 """All that may go wrong with a server; redis-py has a TimeoutError of its own."""
@@ -88,10 +89,7 @@ class Link:
     async def close(self) -> None:
         """Let go of the server."""
         self.end()
-        with suppress(*FAILURES):
-            await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-        with suppress(*FAILURES):
-            await self.client.aclose()
+        await let_go(self._pubsub, self.client)
 
     # hearing
 
@@ -159,3 +157,23 @@ class Link:
             self._sending = [payload for payload, _ in refused]
             if refused:
                 raise refused[0][1]
+
+
+async def let_go(*ends: Redis | PubSub) -> None:
+    """Close all connections of these, whatever fails. Who is cancelled meanwhile is so afterwards: redis-py closes by a task for each
+    connection, and one that is cancelled before its first step leaves its connection open."""
+    closing, cancelled = asyncio.create_task(_close_each(ends)), None
+    while not closing.done():
+        try:
+            await asyncio.wait([closing])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    closing.result()
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _close_each(ends: Sequence[Redis | PubSub]) -> None:
+    for end in ends:
+        with suppress(*FAILURES):
+            await end.aclose()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.resources import files
 from typing import Final
 from uuid import UUID
@@ -20,7 +19,7 @@ import structlog
 from redis.commands.core import AsyncScript
 
 from fairwire_server.bus.bus import Ears
-from fairwire_server.bus.link import FAILURES
+from fairwire_server.bus.link import FAILURES, let_go
 from fairwire_server.bus.listening import Listening
 from fairwire_server.bus.shards import CHANNELS, Shards, channel_names, read_url
 from fairwire_server.clock import Clock
@@ -142,11 +141,9 @@ class RedisBus:
         except FAILURES:
             return None
         finally:
-            if (
-                self._shards is not shards
-            ):  # closed meanwhile: a connection that this call has made since would stay open
-                with suppress(*FAILURES):
-                    await shards.homes[number].client.aclose()
+            if self._shards is not shards:
+                # closed meanwhile: a connection that this call has made since would stay open
+                await let_go(shards.homes[number].client)
         return int(waits) / 1_000_000
 
 

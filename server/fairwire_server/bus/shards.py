@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import parse_cluster_slots
 from redis.crc import key_slot
 
-from fairwire_server.bus.link import FAILURES, Link
+from fairwire_server.bus.link import FAILURES, Link, let_go
 
 __all__ = ["CHANNELS", "Server", "Shards", "channel_names", "read_url"]
 
@@ -139,7 +139,7 @@ async def _find(seeds: Sequence[Server], channels: Sequence[bytes]) -> tuple[lis
             owners = [_owner(primaries, key_slot(channel)) for channel in channels]
             return owners, _each(primaries.values())
         finally:
-            await client.aclose()
+            await let_go(client)
     raise ConnectionError("no server of the bus is known")
 
 

@@ -49,6 +49,5 @@ def _heard(hub: Hub, reconciler: Reconciler, news: News) -> None:
         hub.reset(hub.accounts())
     elif not isinstance(news.reset, str):
         hub.reset(news.reset)
-    hub.wake(news.wake, news.wake_fairs)
     if news.look:
         reconciler.look(None if isinstance(news.look, str) else news.look)

@@ -245,15 +245,6 @@ class Hub:
         if source is not None and source in self._accounts:
             self.spawn(self.presences.recheck(source))
 
-    def wake(self, accounts: Collection[UUID] = (), fairs: Collection[UUID] = ()) -> None:
-        """Another process has appended to these streams: live sockets look into the log."""
-        for account in accounts:
-            if (channel := self._accounts.get(account)) is not None:
-                channel.exists(channel.top + 1)
-        for fair in fairs:
-            if (channel := self._fairs.get(fair)) is not None:
-                channel.exists(channel.top + 1)
-
     def stands(self, stream: UUID, epoch: int, pos: int, *, fair: bool = False) -> None:
         """The database says where a stream stands: whoever is behind reads the log, whoever has another epoch starts anew (W4, W6)."""
         channel = self._fairs.get(stream) if fair else self._accounts.get(stream)
