@@ -39,7 +39,7 @@ from fairwire_server.accounts.store import AccountStore
 from fairwire_server.chat.search import Search
 from fairwire_server.chat.search_store import SearchStore
 from fairwire_server.chat.search_tokens import SearchTokens
-from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts, chat_shape
+from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
 from fairwire_server.clock import SystemClock
 from fairwire_server.commands.common import collect_seldom
 from fairwire_server.contacts.service import ContactLimits, Contacts
@@ -207,7 +207,7 @@ async def _lists(works: Works, meter: Meter) -> None:
         Streams(StreamStore(), lambda _: None),
         ContactLimits(recent=RECENT, pins=50),
     )
-    snapshots = Snapshots(works, [*chat_parts(), *meeting_parts()], (RECENT, OPEN_CHATS, OPEN_MESSAGES), chat_shape())
+    snapshots = Snapshots(works, [*chat_parts(), *meeting_parts()], (RECENT, OPEN_CHATS, OPEN_MESSAGES))
     listed = await contacts.recent(caller, CONTEXT, Request())
     for _ in range(CALLS):
         await meter.run(contacts.recent(caller, CONTEXT, Request()))

@@ -21,6 +21,7 @@ from fairwire_protocol.models import Booking, Message, Offer, Place, Position, S
 from fairwire_protocol.session import Body
 from fairwire_server.clock import milliseconds
 from fairwire_server.compose import Node
+from fairwire_server.contacts.rules import in_order
 from fairwire_server.hub.first import FirstStates
 from fairwire_server.streams.arrivals import Arrival
 from fairwire_server.streams.log import Item, Page
@@ -130,7 +131,7 @@ class Follower:
                 if await arrived(self.live, top) != top:
                     continue
                 same(self.live.state, fresh.state, now, f"{self.name}, live")
-            if not await self._kept_as_read(fresh):
+            if not await self._kept_as_read(fresh) or not await self._as_listed(fresh):
                 continue
             self.latest = fresh
             self.compared += 1
@@ -151,6 +152,21 @@ class Follower:
             assert kept == now, f"{self.name}: the state kept is another than the one read"
             self.kept += 1
         await ground.first_states.read(caller, MSGPACK)
+        return True
+
+    async def _as_listed(self, fresh: Base) -> bool:
+        """The recent list of a first state, which PostgreSQL words, is to the letter the one that `contacts.recent` tells (K1, W5).
+
+        False if something has happened meanwhile.
+        """
+        caller, ground = self.crowd.callers[self.name], self.node.ground
+        first = await ground.snapshots.take(caller)
+        async with self.node.works.read() as work:
+            listed = await ground.contact_store.recent(work.connection, caller.account, ground.settings.recent_max)
+        if first.account != fresh.account or await self._top() != fresh.account.pos:
+            return False
+        if caller.side == "buyer" or caller.may("read_history"):
+            assert list(first.entries) == list(in_order(listed)), f"{self.name}: told otherwise than listed"
         return True
 
     async def _resume(self, base: Base) -> Page:

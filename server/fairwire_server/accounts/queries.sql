@@ -132,8 +132,8 @@ WHERE a.id = $1 AND a.email = $2 AND NOT EXISTS (
 SELECT id, settings FROM fair WHERE code = $1;
 
 -- name: snapshot_account
--- Part of the first state: the own account (W5).
-SELECT ROW(to_json(a.*)::text) FROM account_full a WHERE a.id = $1;
+-- Part of first states: the own account (W5).
+SELECT n.n, ROW(a.*) FROM who n JOIN account_full a ON a.id = n.account;
 
 -- name: fairs
 -- Every fair of the installation, for the start page.

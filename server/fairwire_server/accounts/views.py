@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-from uuid import UUID
-
 import msgspec
 
-from fairwire_protocol.models import Account, AccountKind, AccountState
+from fairwire_protocol.models import Account
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.fair_settings import fair_settings
 from fairwire_server.accounts.profile_rules import missing_fields
 from fairwire_server.accounts.store import AccountRow
 
-__all__ = ["colleague", "missing_of", "own_account", "own_account_from_json", "profile_of"]
+__all__ = ["colleague", "missing_of", "own_account", "profile_of"]
 
 
 def own_account(row: AccountRow) -> Account:
@@ -73,43 +70,3 @@ def missing_of(row: AccountRow) -> tuple[str, ...]:
         if known:
             profile.setdefault(name, known)
     return missing_fields(fair_settings(row.settings).profile_fields, row.country, row.interests or (), profile)
-
-
-class _AccountJson(msgspec.Struct, frozen=True, kw_only=True):
-    """`account_full` as JSON: the same columns, jsonb ones nested."""
-
-    id: UUID
-    fair_id: UUID
-    exhibitor_id: UUID | None
-    department_id: UUID | None
-    kind: AccountKind
-    login: str
-    name: str
-    state: AccountState
-    language: str
-    time_zone: str | None
-    mobile: str | None
-    mobile_verified: bool
-    email: str | None
-    email_verified: bool
-    activated: bool
-    role: Literal["buyer", "representative"] | None
-    country: str | None
-    interests: tuple[str, ...] | None
-    profile: msgspec.Raw
-    complete: bool | None
-    company: str | None
-    domicile: Literal["domestic", "overseas"] | None
-    settings: msgspec.Raw
-    capabilities: msgspec.Raw
-
-
-def own_account_from_json(data: str) -> Account:
-    """`own_account` of a row that came as JSON, as part of a snapshot (W5)."""
-    row = msgspec.structs.asdict(msgspec.json.decode(data, type=_AccountJson))
-    # Raw takes no None: a buyer's profile is an object, everybody else's is the word null.
-    for name in ("profile", "settings", "capabilities"):
-        row[name] = bytes(row[name])
-    if row["profile"] == b"null":
-        row["profile"] = None
-    return own_account(AccountRow(**row))

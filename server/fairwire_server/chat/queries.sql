@@ -312,29 +312,36 @@ UPDATE conversation SET open = $2, unanswered_since = $3, waiting_since = $4 WHE
 SELECT capabilities FROM fair WHERE id = $1;
 
 -- name: snapshot_messages
--- Part of the first state: the newest messages of the newest open chats (W5). $4 chats, $5 messages of each. As the last messages
--- of entries that have nothing else.
-SELECT m.conversation_id, NULL::int, NULL::bool, NULL::timestamptz, NULL::bool, NULL::bool, NULL::uuid, NULL, NULL::bigint, NULL::int,
-    NULL::int, NULL::int, NULL::timestamptz, NULL::bool,
-    m.seq, m.kind, m.side, m.sender_id, m.sender_name, m.text, m.detail::text, m.message_at, m.recalled_at, m.cid,
-    m.image_id, m.image_kind, m.width, m.height, m.bytes, NULL::text[],
-    NULL::uuid, NULL, NULL, NULL::bool, NULL::bool, NULL, NULL::text[],
-    NULL::uuid, NULL, NULL, NULL::text[], NULL, NULL::bool, NULL, NULL, NULL, NULL, NULL
-FROM (SELECT c.id FROM participant p JOIN conversation c ON c.id = p.conversation_id
-      WHERE p.account_id = $1 AND p.readable_to IS NULL AND p.last_pos > 0 AND c.open
-      ORDER BY p.last_pos DESC LIMIT $4) chats
-CROSS JOIN LATERAL (SELECT * FROM message_full f WHERE f.conversation_id = chats.id ORDER BY f.seq DESC LIMIT $5) m;
+-- Part of first states: the newest messages of the newest open chats (W5). $5 chats, $6 messages of each; other messages than ordinary
+-- ones as rows.
+SELECT chats.n, concat('{"said":[', string_agg(message_json(m, s.name), ',' ORDER BY m.conversation_id, m.seq),
+    '],"rows":[', string_agg((SELECT message_row_json(f) FROM message_full f WHERE f.conversation_id = m.conversation_id AND f.seq = m.seq), ',')
+        FILTER (WHERE m.kind <> 'text' OR m.recalled_at IS NOT NULL), ']}')
+FROM (
+    SELECT n.n, l.id FROM who n CROSS JOIN LATERAL (
+      SELECT c.id FROM participant p JOIN conversation c ON c.id = p.conversation_id
+      WHERE p.account_id = n.account AND p.readable_to IS NULL AND p.last_pos > 0 AND c.open
+      ORDER BY p.last_pos DESC LIMIT $5) l
+) chats
+CROSS JOIN LATERAL (SELECT * FROM message f WHERE f.conversation_id = chats.id ORDER BY f.seq DESC LIMIT $6) m
+JOIN account s ON s.id = m.sender_id
+GROUP BY chats.n;
 
 -- name: snapshot_offers
--- Part of the first state: ask-first transfers that wait for an answer, as their parties see them (C8).
-SELECT ROW(o.id, o.conversation_id, o.expires_at, o.note, o.from_id, f.name, o.to_id, t.name,
-    ROW(e.*))
+-- Part of first states: ask-first transfers that wait for an answer, as their parties see them (C8).
+SELECT n.n, ROW(o.id, o.conversation_id, o.expires_at, o.note, o.from_id, f.name, o.to_id, t.name,
+    json_build_array(b.id, b.name, y.country, y.interests, y.avatar, base.buyer_id IS NOT NULL,
+        CASE WHEN base.buyer_id IS NOT NULL THEN json_build_array(b.email, b.mobile, y.role,
+            (SELECT w.name FROM buyer_company w WHERE w.id = y.company_id), y.profile) END)::text)
 FROM transfer_offer o
 JOIN conversation c ON c.id = o.conversation_id
+JOIN who n ON n.account IN (o.from_id, o.to_id, c.holder_id)
 JOIN account f ON f.id = o.from_id
 JOIN account t ON t.id = o.to_id
-CROSS JOIN LATERAL contact_entry($1, o.conversation_id) e
-WHERE o.outcome IS NULL AND $1 IN (o.from_id, o.to_id, c.holder_id);
+JOIN account b ON b.id = c.buyer_id
+JOIN buyer y ON y.account_id = b.id
+LEFT JOIN customer base ON base.exhibitor_id = c.exhibitor_id AND base.buyer_id = b.id
+WHERE o.outcome IS NULL;
 
 -- name: actor
 -- Who hands chats over on behalf of somebody: its name and its fair's capability differences.

@@ -14,7 +14,7 @@ from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.store import AccountStore
 from fairwire_server.accounts.tokens import Tokens
 from fairwire_server.chat.search_tokens import SearchTokens
-from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts, chat_shape
+from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.contacts.service import ContactLimits, Contacts
 from fairwire_server.contacts.store import ContactStore
@@ -81,7 +81,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
     window = timedelta(hours=settings.resume_window_hours)
     log = Log(works, stream_store, window=window, resume_events=settings.resume_max_events)
     parts = [*chat_parts(), *meeting_parts()]
-    snapshots = Snapshots(works, parts, sizes=(settings.recent_max, OPEN_CHATS, OPEN_MESSAGES), shape=chat_shape())
+    snapshots = Snapshots(works, parts, sizes=(settings.recent_max, OPEN_CHATS, OPEN_MESSAGES))
     first_states = FirstStates(snapshots, works.clock, settings.first_states_bytes)
     sync = Sync(log, first_states, works.clock, metrics)
     presences = Presences(

@@ -107,21 +107,69 @@ UNION
 SELECT c.buyer_id FROM participant p JOIN conversation c ON c.id = p.conversation_id WHERE p.account_id = $1;
 
 -- name: snapshot_recent
--- Part of the first state: the recent list (W5). $2 is the fair, $3 the list's length.
-SELECT e.* FROM (
-    SELECT p.conversation_id FROM participant p
-    LEFT JOIN contact_mark k ON k.account_id = p.account_id AND k.conversation_id = p.conversation_id
-    WHERE p.account_id = $1 AND p.last_pos > 0
-    ORDER BY k.pinned_at IS NULL, p.last_pos DESC LIMIT $3
-) recent, LATERAL contact_entry($1, recent.conversation_id) e;
-
--- name: snapshot_shape
--- No rows, and the columns of an entry: the shape of those parts of the first state of which there are hundreds (W5).
-SELECT e.* FROM contact_entry(NULL, NULL) e WHERE false;
+-- Part of first states: the recent lists (W5), $4 long, as the wire has entries; but for last messages that are no ordinary ones, which
+-- come as rows beside them. What a viewer sees (K2, C9, W9) is decided here once more, as contacts/entries.py decides it for everything
+-- else: hundreds of contacts are to be written and read without a value of theirs being touched in between.
+SELECT r.n, concat('{"entries":[', string_agg(concat(
+        '{"conversation":"', c.id, '","at":', r.last_pos, ',"last_seq":', coalesce(r.readable_to, c.last_seq),
+        ',"read":', r.read_seq, ',"received":', r.received_seq,
+        CASE WHEN c.holder_id = r.account THEN ',"holds":true' END,
+        CASE WHEN r.readable_to IS NULL THEN concat(',"holder":{"id":"', c.holder_id, '","name":', to_json(h.name), '}',
+            CASE WHEN c.open THEN ',"open":true' END,
+            CASE WHEN c.blocked_by_buyer THEN ',"blocked_by_buyer":true' END,
+            CASE WHEN c.blocked_by_team THEN ',"blocked_by_team":true' END,
+            CASE WHEN c.waiting_since IS NOT NULL AND c.buyer_id <> r.account
+                THEN concat(',"waiting_since":', floor(extract(epoch FROM c.waiting_since) * 1000)) END,
+            ',"markers":[',
+            CASE WHEN c.buyer_id = r.account THEN
+                (SELECT concat('{"account":null,"side":"team","received":', max(o.received_seq), ',"read":', max(o.read_seq), '}')
+                 FROM participant o WHERE o.conversation_id = c.id AND o.account_id <> r.account AND o.received_seq > 0
+                 HAVING count(*) > 0)
+            ELSE
+                (SELECT string_agg(concat('{"account":"', o.account_id, '","side":"',
+                        CASE WHEN o.account_id = c.buyer_id THEN 'buyer' ELSE 'team' END,
+                        '","received":', o.received_seq, ',"read":', o.read_seq, '}'), ',' ORDER BY o.account_id)
+                 FROM participant o WHERE o.conversation_id = c.id AND o.account_id <> r.account AND o.received_seq > 0)
+            END, ']')
+        ELSE concat(',"readable_to":', r.readable_to) END,
+        CASE WHEN r.pinned_at IS NOT NULL THEN concat(',"pinned_at":', floor(extract(epoch FROM r.pinned_at) * 1000)) END,
+        CASE WHEN r.starred_at IS NOT NULL THEN ',"starred":true' END,
+        ',"last":' || message_json(m, s.name),
+        ',"contact":',
+        CASE WHEN e.id IS NOT NULL THEN concat('{"type":"exhibitor","id":"', e.id, '","name_zh":', to_json(e.name_zh), ',"name_en":', to_json(e.name_en),
+            CASE WHEN e.vip THEN ',"vip":true' END, CASE WHEN e.brand THEN ',"brand":true' END, ',"domicile":"', e.domicile, '","sections":[',
+            (SELECT string_agg(concat('"', x.section_id, '"'), ',' ORDER BY x.section_id) FROM exhibitor_section x WHERE x.exhibitor_id = e.id), ']')
+        ELSE concat('{"type":"buyer","id":"', b.id, '","name":', to_json(b.name), ',"country":' || to_json(y.country), ',"interests":', to_json(y.interests),
+            ',"avatar":' || to_json(y.avatar),
+            CASE WHEN base.buyer_id IS NOT NULL THEN concat(',"in_base":true,"details":{"role":"', y.role, '","email":' || to_json(b.email),
+                ',"mobile":' || to_json(b.mobile), ',"company":' || (SELECT to_json(w.name) FROM buyer_company w WHERE w.id = y.company_id),
+                ',"profile":', y.profile, '}') END)
+        END, '}}'), ',' ORDER BY r.pinned_at IS NULL, r.last_pos DESC),
+    '],"lasts":[',
+    string_agg((SELECT message_row_json(f) FROM message_full f WHERE f.conversation_id = m.conversation_id AND f.seq = m.seq), ',')
+        FILTER (WHERE m.kind <> 'text' OR m.recalled_at IS NOT NULL),
+    ']}')
+FROM (
+    SELECT n.n, n.account, l.* FROM who n CROSS JOIN LATERAL (
+        SELECT p.conversation_id, p.last_pos, p.read_seq, p.received_seq, p.readable_to, k.pinned_at, k.starred_at
+        FROM participant p LEFT JOIN contact_mark k ON k.account_id = p.account_id AND k.conversation_id = p.conversation_id
+        WHERE p.account_id = n.account AND p.last_pos > 0
+        ORDER BY k.pinned_at IS NULL, p.last_pos DESC LIMIT $4
+    ) l
+) r
+JOIN conversation c ON c.id = r.conversation_id
+JOIN account h ON h.id = c.holder_id
+LEFT JOIN message m ON m.conversation_id = c.id AND m.seq = coalesce(r.readable_to, c.last_seq)
+LEFT JOIN account s ON s.id = m.sender_id
+LEFT JOIN exhibitor e ON e.id = CASE WHEN c.buyer_id = r.account THEN c.exhibitor_id END
+LEFT JOIN account b ON b.id = CASE WHEN c.buyer_id <> r.account THEN c.buyer_id END
+LEFT JOIN buyer y ON y.account_id = b.id
+LEFT JOIN customer base ON base.exhibitor_id = c.exhibitor_id AND base.buyer_id = b.id
+GROUP BY r.n;
 
 -- name: snapshot_starred
--- Part of the first state: ids of starred conversations, also those beyond the recent list (K3).
-SELECT ROW(conversation_id) FROM contact_mark WHERE account_id = $1 AND starred_at IS NOT NULL;
+-- Part of first states: ids of starred conversations, also those beyond the recent list (K3).
+SELECT n.n, ROW(k.conversation_id) FROM who n JOIN contact_mark k ON k.account_id = n.account WHERE k.starred_at IS NOT NULL;
 
 -- name: watchable
 -- Which subjects an account may watch (W10): exhibitors of its fair for buyers; for the team colleagues, and the buyers of the chats

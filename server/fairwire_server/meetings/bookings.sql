@@ -53,27 +53,26 @@ UNION
 SELECT booking_id, account_id FROM invited WHERE booking_id = ANY ($1::uuid[]);
 
 -- name: snapshot_bookings
--- Part of the first state: pending and assigned bookings in the account's view that have not ended (W5). $6 is the present instant, $7
--- how far the account sees bookings.
-SELECT ROW(f.*) FROM (
+-- Part of first states: pending and assigned bookings in the accounts' view that have not ended (W5). $7 is the present instant.
+SELECT n.n, ROW(f.*) FROM who n CROSS JOIN LATERAL (
     SELECT b.id FROM booking b
-    WHERE $7 = 'buyer' AND b.buyer_id = $1 AND b.state IN ('pending', 'assigned') AND b.ends_at > $6
+    WHERE n.bookings = 'buyer' AND b.buyer_id = n.account AND b.state IN ('pending', 'assigned') AND b.ends_at > $7
     UNION
     SELECT b.id FROM account a JOIN booking b ON b.exhibitor_id = a.exhibitor_id
-    WHERE $7 = 'all' AND a.id = $1 AND b.state IN ('pending', 'assigned') AND b.ends_at > $6
+    WHERE n.bookings = 'all' AND a.id = n.account AND b.state IN ('pending', 'assigned') AND b.ends_at > $7
     UNION
     SELECT b.id FROM booking_receiver r JOIN booking b ON b.id = r.booking_id
-    WHERE $7 = 'own' AND r.account_id = $1 AND b.state IN ('pending', 'assigned') AND b.ends_at > $6
+    WHERE n.bookings = 'own' AND r.account_id = n.account AND b.state IN ('pending', 'assigned') AND b.ends_at > $7
     UNION
     SELECT b.id FROM invited i JOIN booking b ON b.id = i.booking_id
-    WHERE $7 = 'own' AND i.account_id = $1 AND b.state IN ('pending', 'assigned') AND b.ends_at > $6
-) n CROSS JOIN LATERAL (SELECT * FROM booking_full b WHERE b.id = n.id OFFSET 0) f;
+    WHERE n.bookings = 'own' AND i.account_id = n.account AND b.state IN ('pending', 'assigned') AND b.ends_at > $7
+) seen CROSS JOIN LATERAL (SELECT * FROM booking_full b WHERE b.id = seen.id OFFSET 0) f;
 
 -- name: snapshot_places
--- Part of the first state: a buyer's places in waiting lists of slots that have not begun (M13, W5).
-SELECT ROW(p.id, p.slot_id, e.id, e.name_zh, e.name_en, s.starts_at, s.ends_at, p.topic, p.expires_at)
-FROM place p JOIN slot s ON s.id = p.slot_id JOIN exhibitor e ON e.id = s.exhibitor_id
-WHERE $7 = 'buyer' AND p.buyer_id = $1 AND p.outcome IS NULL AND s.starts_at > $6;
+-- Part of first states: a buyer's places in waiting lists of slots that have not begun (M13, W5).
+SELECT n.n, ROW(p.id, p.slot_id, e.id, e.name_zh, e.name_en, s.starts_at, s.ends_at, p.topic, p.expires_at)
+FROM who n JOIN place p ON p.buyer_id = n.account JOIN slot s ON s.id = p.slot_id JOIN exhibitor e ON e.id = s.exhibitor_id
+WHERE n.bookings = 'buyer' AND p.outcome IS NULL AND s.starts_at > $7;
 
 -- name: around
 -- What must be locked before a booking is: its slot, the slot of its open proposal, its receiving account.

@@ -38,7 +38,7 @@ class TransferDetail(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class MessageRow(msgspec.Struct, frozen=True):
+class MessageRow(msgspec.Struct, frozen=True, array_like=True):
     """A row of `message_full`, in the view's order."""
 
     conversation_id: UUID

@@ -155,8 +155,8 @@ DELETE FROM fair_event WHERE at < $1;
 
 -- name: snapshot_head
 -- The positions that a first state belongs to (W5).
-SELECT s.epoch, s.pos, f.epoch AS fair_epoch, f.pos AS fair_pos
-FROM account_stream s, fair_stream f WHERE s.account_id = $1 AND f.fair_id = $2;
+SELECT n.n, ROW(s.epoch, s.pos, f.epoch, f.pos)
+FROM who n JOIN account_stream s ON s.account_id = n.account JOIN fair_stream f ON f.fair_id = n.fair
 
 -- name: lineage
 -- Which PostgreSQL cluster and timeline this is, and which the streams were last written on (W6).

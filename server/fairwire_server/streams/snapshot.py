@@ -1,9 +1,9 @@
-"""The first state of an account, from one statement and therefore one snapshot of the database (W5).
+"""First states of accounts, from one statement and therefore one snapshot of the database (W5).
 
-Capabilities right of this one contribute parts: a piece of SQL that yields one ROW(…) column, and what to do with it. Rows,
-because parts have columns of their own, and writing them as JSON costs more than finding them. What there are hundreds of comes
-as plain columns of one common shape, since a ROW says of each value anew what it is. The statement is put together once; every
-part sees the same instant as the two positions it is headed by.
+Capabilities right of this one contribute parts: a piece of SQL, and what to do with what it finds. What there are hundreds of, it
+writes as JSON in the shape of the wire, one text for an account, which is read in one go; the rest comes as a ROW(…) for each.
+The statement is put together once; every part sees the same instant as the two positions it is headed by. Accounts that ask for
+theirs at the same time share a statement.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import Account, Booking, Entry, Message, Offer, Place, Position
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.database.gathered import Gathered
 from fairwire_server.database.queries import load_queries
 from fairwire_server.database.work import Works
 
@@ -24,6 +25,13 @@ __all__ = ["FirstState", "Part", "Snapshots", "Values"]
 
 Values: TypeAlias = Sequence[Any]
 """The columns of one ROW(…)."""
+BATCH: Final = 8
+"""First states in one statement: to encode them is a pause of the loop."""
+AT_ONCE: Final = 3
+WHO: Final = """WITH who AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS n (account, fair, bookings, n)
+)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,50 +51,57 @@ class FirstState:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field of `FirstState`: `sql` yields one ROW(…) for account $1, or the columns of the common shape; `build` turns these into
-    the field's value."""
+    """A field of `FirstState`. `sql` yields for accounts of `who`, by their number in it, a ROW(…) each for what they have, or one
+    text for all of it; `build` turns these into the field's value."""
 
     name: str
     sql: str
-    build: Callable[[Sequence[Values], Caller], Any]
-    shaped: bool = False
+    build: Callable[[Sequence[Any], Caller], Any]
+    text: bool = False
 
 
 class Snapshots:
-    """Takes first states. `parts` come from compose, which knows all capabilities; the three `sizes` are $3 to $5, $6 is the present
-    instant and $7 how far the account sees bookings (A7). `shape` is a query without rows, whose columns are the common ones."""
+    """Takes first states. `parts` come from compose, which knows all capabilities. In their SQL `who` has the accounts with their
+    fairs and how far they see bookings (A7); the three `sizes` are $4 to $6, $7 is the present instant."""
 
-    def __init__(self, works: Works, parts: Sequence[Part], sizes: Sequence[int], shape: str) -> None:
+    def __init__(self, works: Works, parts: Sequence[Part], sizes: Sequence[int]) -> None:
         self._works = works
         self._sizes = sizes
         self._parts = {part.name: part for part in parts}
-        self._shaped = frozenset(part.name for part in parts if part.shaped)
-        head_sql = load_queries(__package__)["snapshot_head"]
-        none = f"LEFT JOIN ({shape}) shape ON false"
-        pieces = [f"SELECT 'head' AS part, ROW(head.*) AS body, shape.* FROM ({head_sql}) head {none}"]  # noqa: S608  # our own files
-        for part in parts:
-            if part.shaped:
-                pieces.append(f"SELECT '{part.name}', NULL, {part.name}_part.* FROM ({part.sql}) {part.name}_part")  # noqa: S608  # as above
-            else:
-                columns = f"SELECT '{part.name}', value, shape.*"
-                pieces.append(f"{columns} FROM ({part.sql}) {part.name}_part (value) {none}")
-        self.sql = "\nUNION ALL\n".join(pieces)
+        self._texts = frozenset(part.name for part in parts if part.text)
+        self._gathered = Gathered(self._read, batch=BATCH, at_once=AT_ONCE)
+        head = Part("head", load_queries(__package__)["snapshot_head"], lambda rows, _: rows)
+        pieces = []
+        for part in (head, *parts):
+            columns = "NULL::record, value" if part.text else "value, NULL"
+            pieces.append(f"SELECT n, '{part.name}' AS part, {columns} FROM ({part.sql}) {part.name}_part (n, value)")  # noqa: S608  # our own files
+        self.sql = WHO + "\nUNION ALL\n".join(pieces)
 
     async def take(self, caller: Caller) -> FirstState:
         """The caller's first state and the positions it belongs to."""
-        async with self._works.read() as work:
-            args = (caller.account, caller.fair, *self._sizes, work.now, caller.sees_bookings())
-            rows = await work.connection.fetch(self.sql, *args)
-        found: dict[str, list[Values]] = defaultdict(list)
-        for row in rows:
-            name = row["part"]
-            found[name].append(row[2:] if name in self._shaped else row["body"])
+        found = await self._gathered.get(caller)
         if not found["head"]:
             raise Refused("unauthenticated")
         epoch, pos, fair_epoch, fair_pos = found["head"][0]
-        built = {name: part.build(found[name], caller) for name, part in self._parts.items()}
+        built = {name: part.build(found[name], caller) for name, part in self._parts.items() if name in found}
         return FirstState(
             account=Position(epoch=epoch, pos=pos),
             fair=Position(epoch=fair_epoch, pos=fair_pos),
             **built,
         )
+
+    async def _read(self, callers: Sequence[Caller]) -> list[dict[str, list[Any]]]:
+        """What there is of each part for each of them."""
+        async with self._works.read() as work:
+            rows = await work.connection.fetch(
+                self.sql,
+                [caller.account for caller in callers],
+                [caller.fair for caller in callers],
+                [caller.sees_bookings() for caller in callers],
+                *self._sizes,
+                work.now,
+            )
+        found: list[dict[str, list[Any]]] = [defaultdict(list) for _ in callers]
+        for number, name, row, text in rows:
+            found[number - 1][name].append(text if name in self._texts else row)
+        return found
