@@ -153,6 +153,12 @@ DELETE FROM account_event WHERE at < $1;
 -- As prune, for the fair streams.
 DELETE FROM fair_event WHERE at < $1;
 
+-- name: snapshot_who
+-- How the statement begins that takes first states: the accounts with their fairs and how far they see bookings, numbered (W5).
+WITH who AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS n (account, fair, bookings, n)
+);
+
 -- name: snapshot_head
 -- The positions that a first state belongs to (W5).
 SELECT n.n, ROW(s.epoch, s.pos, f.epoch, f.pos)

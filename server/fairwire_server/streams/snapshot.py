@@ -28,10 +28,6 @@ Values: TypeAlias = Sequence[Any]
 BATCH: Final = 8
 """First states in one statement: to encode them is a pause of the loop."""
 AT_ONCE: Final = 3
-WHO: Final = """WITH who AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS n (account, fair, bookings, n)
-)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +66,13 @@ class Snapshots:
         self._parts = {part.name: part for part in parts}
         self._texts = frozenset(part.name for part in parts if part.text)
         self._gathered = Gathered(self._read, batch=BATCH, at_once=AT_ONCE)
-        head = Part("head", load_queries(__package__)["snapshot_head"], lambda rows, _: rows)
+        sql = load_queries(__package__)
+        head = Part("head", sql["snapshot_head"], lambda rows, _: rows)
         pieces = []
         for part in (head, *parts):
             columns = "NULL::record, value" if part.text else "value, NULL"
             pieces.append(f"SELECT n, '{part.name}' AS part, {columns} FROM ({part.sql}) {part.name}_part (n, value)")  # noqa: S608  # our own files
-        self.sql = WHO + "\nUNION ALL\n".join(pieces)
+        self.sql = sql["snapshot_who"] + "\n" + "\nUNION ALL\n".join(pieces)
 
     async def take(self, caller: Caller) -> FirstState:
         """The caller's first state and the positions it belongs to."""
