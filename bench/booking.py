@@ -2,9 +2,10 @@
 
     python -m bench.booking [--pairs N] [--quick] [--json FILE]
 
-Every socket is a buyer with one request on its way. Half of what it asks for overlaps a slot that it has just asked for, and some
-slots are full before their turn comes (`bench.wishes`); a third or more succeed. Each success is a pending booking with its card in
-the chat, events to the buyer and to the exhibitor's main account, and its notices planned, committed before it is answered.
+Every socket is a buyer with two requests on their way: the one whose answer is awaited, and the one after it. Half of what it asks for
+overlaps a slot that it has just asked for, and some slots are full before their turn comes (`bench.wishes`); a third or more succeed.
+Each success is a pending booking with its card in the chat, events to the buyer and to the exhibitor's main account, and its notices
+planned, committed before it is answered. Latency is from sending to the answer. A last round has one request on its way on each socket.
 
 Server and PostgreSQL share a core; the generator has the other. The reference has the server's place: `bench.bare_booking` runs
 the same wishes over 32 connections against a table that has nothing but an exclusion constraint. A round of each is taken in turn.
@@ -43,6 +44,7 @@ P99_MS: Final = 100.0
 LEAST: Final = 0.5
 AGAINST: Final = "bare_exclusion_inserts_32"
 LEAST_GRANTED: Final = 0.3
+IN_FLIGHT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Sample:
 
 
 class Booker(Wire):
-    """A buyer's socket: asks for one slot after another."""
+    """A buyer's socket: asks for one slot after another, with some requests on their way."""
 
     def __init__(self, token: str, device: str) -> None:
         super().__init__(token, device)
@@ -67,39 +69,40 @@ class Booker(Wire):
         self.codes: Counter[str] = Counter()
         self.latencies: list[float] = []
         self._left: list[str] = []
-        self._cid = ""
-        self._slot = ""
-        self._sent_at = 0.0
+        self._asked: dict[str, tuple[str, float]] = {}
+        """By cid: the slot, and when it was asked for first."""
         self._done: asyncio.Future[None]
 
-    async def book(self, slots: Sequence[str]) -> None:
-        """Ask for these, one at a time, each once the one before is answered."""
+    async def book(self, slots: Sequence[str], in_flight: int) -> None:
+        """Ask for these in order, at most so many at a time, the next one once one is answered."""
         self._left = list(reversed(slots))
         self.codes.clear()
         self.latencies.clear()
         self._done = asyncio.get_running_loop().create_future()
-        self._next()
+        for _ in range(in_flight):
+            self._next()
         await self._done
 
     def _next(self) -> None:
-        if not self._left:
+        if self._left:
+            cid = str(uuid4())
+            self._asked[cid] = (self._left.pop(), time.perf_counter())
+            self._send(cid)
+        elif not self._asked:
             self._done.set_result(None)
-            return
-        self._cid, self._slot = str(uuid4()), self._left.pop()
-        self._sent_at = time.perf_counter()
-        self._send()
 
-    def _send(self) -> None:
-        self.call(self._cid, "bookings.request", {"slot": self._slot, "topic": "price and delivery"})
+    def _send(self, cid: str) -> None:
+        self.call(cid, "bookings.request", {"slot": self._asked[cid][0], "topic": "price and delivery"})
 
     def _frame(self, frame: Frame) -> None:
-        if frame.cid != self._cid or frame.t == "event":
+        if frame.cid not in self._asked or frame.t == "event":
             return
         if frame.t == "error" and frame.retry_after_ms:
             self.codes["put_off"] += 1  # temporary: again with the same cid (W7)
-            asyncio.get_running_loop().call_later(frame.retry_after_ms / 1000, self._send)
+            asyncio.get_running_loop().call_later(frame.retry_after_ms / 1000, self._send, frame.cid)
             return
-        self.latencies.append(time.perf_counter() - self._sent_at)
+        _, sent_at = self._asked.pop(frame.cid)
+        self.latencies.append(time.perf_counter() - sent_at)
         self.codes[str(frame.code) if frame.t == "error" else "granted"] += 1
         self._next()
 
@@ -130,11 +133,11 @@ class Rounds:
 
 
 async def round_of_ours(
-    bookers: Sequence[Booker], slots: Sequence[Sequence[str]], served: Served, postmaster: int
+    bookers: Sequence[Booker], slots: Sequence[Sequence[str]], served: Served, postmaster: int, in_flight: int
 ) -> Sample:
     """4,000 requests, as fast as they are answered."""
     meter, began = Meter(served.pid, postmaster), time.perf_counter()
-    await asyncio.gather(*(booker.book(own) for booker, own in zip(bookers, slots, strict=True)))
+    await asyncio.gather(*(booker.book(own, in_flight) for booker, own in zip(bookers, slots, strict=True)))
     took, used = time.perf_counter() - began, meter.read()
     codes = sum((booker.codes for booker in bookers), Counter())
     latencies = [one for booker in bookers for one in booker.latencies]
@@ -178,23 +181,29 @@ async def bench(chosen: Options) -> int:
         bookers = await connect_all(served, [buyer.token for buyer in cast["buyer"]], Booker)
         for number in range(chosen.pairs + 1):  # the first round opens the chats and is not counted
             progress(f"round {number} of {chosen.pairs}")
-            sample = await round_of_ours(bookers, await rounds.slots(number), served, first)
+            sample = await round_of_ours(bookers, await rounds.slots(number), served, first, IN_FLIGHT)
             reference = await round_of_reference(cores, dsn, folder, first, number)
             if number:
                 ours.append(sample)
                 bare.append(reference)
             else:
                 warm.append(sample)
+        single = await round_of_ours(bookers, await rounds.slots(chosen.pairs + 1), served, first, 1)
         counted = {what: await rounds.count(what) for what in ("double_booked", "over_capacity", "live")}
-    tell(report, ours, bare, warm[0], counted)
+    tell(report, ours, bare, warm[0], single, counted)
     return report.headline()
 
 
 def tell(
-    report: Report, ours: Sequence[Sample], bare: Sequence[tuple[float, float]], warm: Sample, counted: dict[str, int]
+    report: Report,
+    ours: Sequence[Sample],
+    bare: Sequence[tuple[float, float]],
+    warm: Sample,
+    single: Sample,
+    counted: dict[str, int],
 ) -> None:
     """The lines."""
-    granted = sum(sample.codes["granted"] for sample in [warm, *ours])
+    granted = sum(sample.codes["granted"] for sample in [warm, *ours, single])
     report.generator("booking.generator", max(sample.generator for sample in ours))
     report.say("booking.overlaps", counted["double_booked"], "pairs", wanted="0")
     report.say("booking.overfull", counted["over_capacity"], "slots", wanted="0")
@@ -211,6 +220,7 @@ def tell(
     cpu = [sample.server_cpu + sample.database_cpu for sample in ours]
     report.pairs("booking.cpu.beside_bare", "s_per_1000", cpu, [one for _, one in bare], AGAINST)
     report.say("booking.first_round", warm.per_s, "requests/s", includes="a_new_chat_for_each_pair")
+    report.say("booking.one_at_a_time", single.per_s, "requests/s", p99_ms=f"{p99_ms(single.latencies):.0f}")
     report.bound("booking.p99", [p99_ms(sample.latencies) for sample in ours], "ms", P99_MS)
     rates = [sample.per_s for sample in ours]
     report.pairs("booking", "requests/s", rates, [one for one, _ in bare], AGAINST, least=LEAST)

@@ -97,7 +97,7 @@ async def drain(count: int, port: int | None) -> Done:
         tokens = Tokens(SECRET.encode(), timedelta(days=1))
         telling = Telling(BookingStore(), ChatStore(), _nothing_posted)
         parts = build_notices(
-            settings, works, database_time, tokens, Commands(works, Callers(store), store), Streams(StreamStore(), lambda _: None),
+            settings, works, database_time(), tokens, Commands(works, Callers(store), store), Streams(StreamStore(), lambda _: None),
             telling, OwnLinks(RoomStore(), Links(tokens.key, "https://fair.bench.test")), Calendars(Party("Fair", "fair@bench.test")),
             channels,
         )  # fmt: skip

@@ -141,7 +141,7 @@ async def _book(
     ]
     # Not the news of the assignment: in a real fair that was days ago.
     ahead = [one for change in changes for one in wanted_by(change, (), work.now) if one.offset_s is not None]
-    await Planning(NoticeStore(), lambda: None, database_time).plan(work, ahead)
+    await Planning(NoticeStore(), lambda: None, database_time()).plan(work, ahead)
 
 
 async def _run(chosen: argparse.Namespace) -> Planned | Ended:

@@ -38,11 +38,11 @@ class Counted(Works):
     open = most = 0
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Work]:
+    async def begin(self, *, lists: bool = False) -> AsyncIterator[Work]:
         self.open += 1
         self.most = max(self.most, self.open)
         try:
-            async with super().begin() as work:
+            async with super().begin(lists=lists) as work:
                 yield work
         finally:
             self.open -= 1

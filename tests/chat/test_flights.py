@@ -17,7 +17,7 @@ class Field:
 
     def __init__(self) -> None:
         self.batches: list[list[Item]] = []
-        self.flights = Flights(self._settle, lambda item: UUID(int=item[1]))
+        self.flights = Flights(self._settle, lambda item: (UUID(int=item[1]),))
         self._gates: list[tuple[asyncio.Event, asyncio.Event]] = []
         self._came = asyncio.Condition()
 

@@ -51,7 +51,7 @@ async def test_all_who_wait_hear_at_once_that_no_transaction_can_begin(pool: Dat
 
     class Away(Works):
         @asynccontextmanager
-        async def begin(self) -> AsyncIterator[Work]:
+        async def begin(self, *, lists: bool = False) -> AsyncIterator[Work]:
             nonlocal begun
             begun += 1
             await asyncio.sleep(0)

@@ -12,7 +12,7 @@ with the same cid finds out (W7).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -52,11 +52,13 @@ class Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Gathers items and hands them to `settle` in batches; `home` names whose rows an item needs."""
+    """Gathers items and hands them to `settle` in batches; `rows` names what an item needs locked, as far as others need the same."""
 
-    def __init__(self, settle: Callable[[Sequence[T], Flight[T]], Awaitable[None]], home: Callable[[T], UUID]) -> None:
+    def __init__(
+        self, settle: Callable[[Sequence[T], Flight[T]], Awaitable[None]], rows: Callable[[T], Collection[UUID]]
+    ) -> None:
         self._settle = settle
-        self._home = home
+        self._rows = rows
         self._flying: set[Flight[T]] = set()
         self._came = asyncio.Event()
         self._turned: asyncio.Future[None] | None = None
@@ -114,11 +116,12 @@ class Flights(Generic[T]):
 
     def _next_batch(self) -> list[T]:
         """Who has waited longest, without those whose rows may be held."""
-        busy = {self._home(item) for flight in self._flying for item in flight.items}
+        busy = {row for flight in self._flying for item in flight.items for row in self._rows(item)}
         batch: list[T] = []
         rest: list[T] = []
         for item in self.waiting:
-            (rest if len(batch) >= BATCH or self._home(item) in busy else batch).append(item)
+            held = len(batch) >= BATCH or not busy.isdisjoint(self._rows(item))
+            (rest if held else batch).append(item)
         self.waiting = rest
         return batch
 
@@ -132,12 +135,12 @@ class Batches(Generic[AskedT]):
     def __init__(
         self,
         commit: Callable[[Sequence[AskedT], Flight[AskedT]], Awaitable[None]],
-        home: Callable[[AskedT], UUID],
+        rows: Callable[[AskedT], Collection[UUID]],
         meant: Callable[[Exception], Exception],
     ) -> None:
         self._commit = commit
         self._meant = meant
-        self._flights = Flights(self._settle, home)
+        self._flights = Flights(self._settle, rows)
         self.decided = self._flights.decided
 
     async def ask(self, item: AskedT) -> Any:

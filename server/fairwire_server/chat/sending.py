@@ -88,7 +88,7 @@ class Sender:
         self._text_max = text_max
         self._accepted = accepted
         self._observe = observe
-        self._batches = Batches(self._commit, _home_of, _meant)
+        self._batches = Batches(self._commit, _rows_of, _meant)
         # Which exhibitor a conversation belongs to never changes; a buyer's call does not say it.
         self._homes: dict[UUID, UUID] = {}
         # Seconds from a buyer's message to its answer, the latest of each exhibitor until the next write (C5).
@@ -309,8 +309,8 @@ def _as_now(caller: Caller, fact: SenderFact) -> Caller:
     return caller.as_now(fact.kind, fact.name, complete=fact.complete, silenced=fact.silenced)
 
 
-def _home_of(item: _Item) -> UUID:
-    return item.home
+def _rows_of(item: _Item) -> tuple[UUID]:
+    return (item.home,)
 
 
 def _meant(error: Exception) -> Exception:

@@ -165,7 +165,7 @@ async def open_node(
 
     Raises `AnotherNodeError` when a node runs on this database that this one cannot stand beside.
     """
-    present = database_time if clock is None else own_time
+    present = database_time() if clock is None else own_time
     clock = clock or SystemClock()
     works = Works(database, clock)
     metrics = Metrics()

@@ -14,10 +14,15 @@ Present = Callable[[Work], Awaitable[datetime]]
 """The present instant of whoever decides what is due."""
 
 
-async def database_time(work: Work) -> datetime:
+def database_time() -> Present:
     """Asked once for each claim: a worker's own clock may be wrong."""
-    at: datetime = await work.connection.fetchval(load_queries(__package__)["present"])
-    return at
+    sql = load_queries(__package__)["present"]
+
+    async def present(work: Work) -> datetime:
+        at: datetime = await work.connection.fetchval(sql)
+        return at
+
+    return present
 
 
 async def own_time(work: Work) -> datetime:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from fairwire_server.clock import Clock
 from fairwire_server.database.pool import Connection, Database
+from fairwire_server.database.queries import load_queries
 
 __all__ = ["Work", "Works"]
 
@@ -46,11 +47,17 @@ class Works:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.clock = clock
+        self._plan_once = load_queries(__package__)["plan_once"]
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Work]:
-        """BEGIN … COMMIT, then the callbacks; an exception in the body rolls back and nothing is announced."""
+    async def begin(self, *, lists: bool = False) -> AsyncIterator[Work]:
+        """BEGIN … COMMIT, then the callbacks; an exception in the body rolls back and nothing is announced.
+
+        `lists`: its statements take lists and find each row by its key, and are to be planned once, not at each call.
+        """
         async with self.database.transaction() as connection:
+            if lists:
+                await connection.execute(self._plan_once)
             work = Work(connection, self.clock.now())
             try:
                 yield work

@@ -1,7 +1,8 @@
-"""Hints that something is due: to the lanes of this process at once, to workers elsewhere by NOTIFY.
+"""Hints that something is due: to the lanes of this process, and to workers elsewhere by NOTIFY. At most ten a second of each, the first
+at once: what is planned in a rush is claimed together.
 
 A hint may be lost: lanes look by themselves now and then. A notification makes a commit wait for others that notify, so it is sent
-beside the transactions that plan, and at most ten a second.
+beside the transactions that plan.
 """
 
 from __future__ import annotations
@@ -35,13 +36,21 @@ class Hints:
         self._due = asyncio.Event()
         self._sql = load_queries(__package__)
         self._log = structlog.get_logger("fairwire.notices")
+        self._later: asyncio.TimerHandle | None = None
+        self._next_at = 0.0
         self.heard: Callable[[], None] = lambda: None
 
     def __call__(self) -> None:
         """Something is due now."""
-        self.heard()
+        loop = asyncio.get_running_loop()
+        if self._later is None:
+            self._later = loop.call_at(max(loop.time(), self._next_at), self._hear)
         if self._tells:
             self._due.set()
+
+    def _hear(self) -> None:
+        self._later, self._next_at = None, asyncio.get_running_loop().time() + GATHER_S
+        self.heard()
 
     async def tell(self) -> None:
         """Pass hints on to other processes until cancelled."""

@@ -36,6 +36,8 @@ LOOK_S: Final = 5.0
 PAUSE_S: Final = 1.0
 SWEEP_S: Final = 5.0
 GATHER_S: Final = 0.02
+TURN_S: Final = 0.05
+"""After some, and fewer than it takes at once, the app's lane waits that long for more."""
 SLOWEST_S: Final = 25.0
 """A channel ends within its own time-out; one that does not is not waited for."""
 NAMES: Final[tuple[ChannelKind, ...]] = ("email", "sms")
@@ -111,7 +113,9 @@ class Lanes:
         while not self._stopping:
             wake.clear()
             done = await self._guarded(channel, turn)
-            if not done:
+            if done and done < BATCH:
+                await asyncio.sleep(TURN_S)  # real time: what is gathered is other transactions' notices
+            elif not done:
                 await self._until_due(channel, wake, failed=done is None)
 
     async def _lane(self, channel: Channel) -> None:

@@ -85,7 +85,7 @@ class Requesting:
         self._places = places
         self._making = making
         self._keywords = keywords
-        self._batches = Batches(self._commit, _slot_of, _meant)
+        self._batches = Batches(self._commit, _rows_of, _meant)
 
     async def request(
         self, caller: Caller, context: Context, request: operations.RequestBooking
@@ -111,7 +111,7 @@ class Requesting:
         await self._batches.run()
 
     async def _commit(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
-        async with self._works.begin() as work:
+        async with self._works.begin(lists=True) as work:
             ground = await self._ground(work, batch)
             decided = _Decisions(work, ground)
             for item in batch:
@@ -280,8 +280,8 @@ def _as_now(caller: Caller, fact: ItemFact) -> Caller:
     return caller.as_now(fact.kind, fact.name, complete=fact.complete, silenced=fact.silenced)
 
 
-def _slot_of(item: _Item) -> UUID:
-    return item.slot
+def _rows_of(item: _Item) -> tuple[UUID, UUID]:
+    return item.slot, item.caller.account
 
 
 def _meant(error: Exception) -> Exception:

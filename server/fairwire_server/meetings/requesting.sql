@@ -6,7 +6,7 @@ SELECT id FROM account WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 -- What each request of a batch is decided on, read after the locks are held, in the order of the batch: the buyer as it is now (A6), what
 -- its cid has made already (W7), whether it has another meeting then (M4), its chat with the exhibitor, its place in the slot's line (M13).
 -- No slot is longer than eight hours: that keeps the look for overlaps within a few entries of an ordinary index (NOT IN, so
--- that the planner does not take the constraint's, which is twenty times slower at this). LIMIT 1 keeps it from planning, as long as the
+-- that the planner does not take the constraint's, which is twenty times slower at this; ORDER BY, so that it takes the one by time). LIMIT 1 keeps it from planning, as long as the
 -- tables are small, to read them whole.
 SELECT a.kind, a.state, a.name, a.revoked, a.silenced, a.complete,
        k.id AS earlier, k.fingerprint, k.conversation_id AS earlier_conversation, k.requested_at,
@@ -27,7 +27,8 @@ LEFT JOIN LATERAL (SELECT true AS taken FROM command_result v WHERE v.account_id
 LEFT JOIN LATERAL (
     SELECT true AS busy FROM booking v
     WHERE v.buyer_id = n.buyer AND v.state NOT IN ('rejected', 'cancelled')
-      AND v.starts_at > l.starts_at - interval '8 hours' AND v.starts_at < l.ends_at AND v.ends_at > l.starts_at LIMIT 1) o ON true
+      AND v.starts_at > l.starts_at - interval '8 hours' AND v.starts_at < l.ends_at AND v.ends_at > l.starts_at
+    ORDER BY v.starts_at LIMIT 1) o ON true
 LEFT JOIN LATERAL (
     SELECT v.id, v.blocked_by_buyer OR v.blocked_by_team AS blocked
     FROM conversation v WHERE v.buyer_id = n.buyer AND v.exhibitor_id = l.exhibitor_id LIMIT 1) c ON true

@@ -69,7 +69,8 @@ class Telling:
         teams = await self._store.teams(work.connection, {booking.exhibitor for booking in bookings.values()})
         for change in changes:
             self._say(work, posting, change, locked[change.after.conversation], teams[change.after.exhibitor])
-        for draft in [*await self._events(work, list(bookings), teams), *drafts]:
+        older = [change.after.id for change in changes if change.before is not None]
+        for draft in [*await self._events(work, list(bookings), teams, older), *drafts]:
             posting.tell(draft)
 
     async def told_again(
@@ -78,7 +79,7 @@ class Telling:
         """Bookings as they are now, without a card: attendance, a proposal, somebody invited."""
         posting = self._posting()
         offered = await self.seat_freed(work, sorted(freed)) if freed else ()
-        for draft in [*await self._events(work, sorted(bookings), {}), *more, *offered]:
+        for draft in [*await self._events(work, sorted(bookings), {}, sorted(bookings)), *more, *offered]:
             posting.tell(draft)
         await posting.write(work)
 
@@ -98,18 +99,18 @@ class Telling:
         posting.say(locked, post, row, listeners_of(locked, readers), reader=None)
 
     async def _events(
-        self, work: Work, bookings: Sequence[UUID], teams: Mapping[UUID, Sequence[Member]]
+        self, work: Work, bookings: Sequence[UUID], teams: Mapping[UUID, Sequence[Member]], older: Sequence[UUID]
     ) -> list[Draft]:
-        """What everybody is told who may see these bookings: the same for all of them (K2)."""
+        """What everybody is told who may see these bookings: the same for all of them (K2). Only `older` ones can be somebody's own."""
         shown = await self._store.shown(work.connection, bookings)
         missing = {booking.exhibitor.id for booking in shown.values()} - teams.keys()
         if missing:
             teams = {**teams, **await self._store.teams(work.connection, missing)}
-        own = await self._store.own(work.connection, bookings)
+        own = await self._store.own(work.connection, older) if older else {}
         return [
             draft
             for booking in shown.values()
-            for draft in _drafts(booking, teams[booking.exhibitor.id], own[booking.id])
+            for draft in _drafts(booking, teams[booking.exhibitor.id], own.get(booking.id, ()))
         ]
 
 
