@@ -8,8 +8,9 @@ for (const own of document.querySelectorAll(".own")) {
   const time = (ms, options) => new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB", options).format(Number(ms));
   const day = { weekday: "long", year: "numeric", month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false };
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  own.querySelector("dd").textContent =
-    `${time(own.dataset.starts, day)}–${time(own.dataset.ends, { hour: "2-digit", minute: "2-digit", hour12: false })} ${zone}`;
+  const place = Object.assign(document.createElement("span"), { className: "meta", textContent: zone });
+  own.querySelector("dd").replaceChildren(
+    `${time(own.dataset.starts, day)}–${time(own.dataset.ends, { hour: "2-digit", minute: "2-digit", hour12: false })} `, place);
   own.hidden = false;
 }
 
