@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import asyncpg
@@ -125,7 +125,7 @@ _CALLER: Final = tuple(field.name for field in fields(CallerRow))
 _ACCOUNT: Final = tuple(field.name for field in fields(AccountRow))
 
 
-def account_rows(values: Mapping[str, Any]) -> tuple[CallerRow, AccountRow]:
+def account_rows(values: asyncpg.Record) -> tuple[CallerRow, AccountRow]:
     """Both rows from the columns of `signed_in`."""
     caller = {name: values[name] for name in _CALLER}
     caller["complete"] = values["complete"] is not False  # who is no buyer has no profile to complete
@@ -146,7 +146,7 @@ class AccountStore:
     async def signed_in(self, connection: Connection, session: UUID) -> tuple[CallerRow, AccountRow] | None:
         """`caller` and `account` of a session in one round trip, or None."""
         row = await connection.fetchrow(self._sql["signed_in"], session)
-        return None if row is None else account_rows(dict(row))
+        return None if row is None else account_rows(row)
 
     async def claim_command(
         self, connection: Connection, account: UUID, cid: UUID, operation: str, fingerprint: bytes, now: datetime

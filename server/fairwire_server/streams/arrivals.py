@@ -1,12 +1,15 @@
 """Who arrives at a socket, where both of its streams stand, and what it has missed: one statement for a hello (W1, W6).
 
 The account and the positions are of the same instant, so what an account looks like now belongs to where its stream is now (W5).
+Who arrives while such a statement is under way shares the next: a storm of reconnects is a few hundred statements.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from fairwire_protocol.errors import Refused
@@ -15,12 +18,16 @@ from fairwire_server.accounts.callers import caller_of
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.accounts.store import account_rows
 from fairwire_server.accounts.views import own_account
+from fairwire_server.database.gathered import Gathered
 from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Works
 from fairwire_server.streams.log import Log, Page
 from fairwire_server.streams.store import StreamStore
 
 __all__ = ["Arrival", "Arrivals"]
+
+BATCH: Final = 32
+AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,21 @@ class Arrival:
     page: Page | None = None
 
 
+class _Back(NamedTuple):
+    """One that comes back from these positions."""
+
+    session: UUID
+    pos: int
+    fair_pos: int
+
+
+class _Found(NamedTuple):
+    """What the statement has of one, and when."""
+
+    row: Row | None
+    now: datetime
+
+
 class Arrivals:
     """Looks up who opens a socket. Raises as `Callers` does."""
 
@@ -41,12 +63,12 @@ class Arrivals:
         self._works = works
         self._store = store
         self._log = log
+        self._anew = Gathered(self._read_anew, batch=BATCH, at_once=AT_ONCE)
+        self._resuming = Gathered(self._read_resuming, batch=BATCH, at_once=AT_ONCE)
 
     async def anew(self, session: UUID) -> Arrival:
         """One that knows nothing yet."""
-        async with self._works.read() as work:
-            row = await self._store.arrive(work.connection, session)
-            now = work.now
+        row, now = await self._anew.get(session)
         if row is None:
             raise Refused("unauthenticated")
         caller, me = _who(row, now)
@@ -54,22 +76,36 @@ class Arrivals:
 
     async def resuming(self, session: UUID, at: Position, fair_at: Position) -> Arrival:
         """One that comes back from these positions."""
-        limit = self._log.resume_events + 1
-        async with self._works.read() as work:
-            rows = await self._store.arrive_resuming(work.connection, session, at.pos, fair_at.pos, limit)
-            now = work.now
-        if not rows:
+        row, now = await self._resuming.get(_Back(session, at.pos, fair_at.pos))
+        if row is None:
             raise Refused("unauthenticated")
-        caller, me = _who(rows[0], now)
+        caller, me = _who(row, now)
         view: Side = "buyer" if caller.side == "buyer" else "team"
-        page = self._log.continuation(rows[0], rows[1:], view, at, fair_at, now)
-        return Arrival(caller, me, *_heads(rows[0]), page)
+        page = self._log.continuation(row, view, at, fair_at, now)
+        return Arrival(caller, me, *_heads(row), page)
+
+    async def _read_anew(self, sessions: Sequence[UUID]) -> list[_Found]:
+        async with self._works.read() as work:
+            rows = await self._store.arrive(work.connection, sessions)
+            return _found(rows, len(sessions), work.now)
+
+    async def _read_resuming(self, back: Sequence[_Back]) -> list[_Found]:
+        sessions, after, fair_after = (list(column) for column in zip(*back, strict=True))
+        async with self._works.read() as work:
+            rows = await self._store.arrive_resuming(
+                work.connection, sessions, after, fair_after, self._log.resume_events + 1
+            )
+            return _found(rows, len(back), work.now)
+
+
+def _found(rows: Sequence[Row], count: int, now: datetime) -> list[_Found]:
+    """By their numbers; nothing for a session that is not there."""
+    by_number = {row["n"]: row for row in rows}
+    return [_Found(by_number.get(number), now) for number in range(1, count + 1)]
 
 
 def _who(row: Row, now: datetime) -> tuple[Caller, Account]:
-    values = dict(row)
-    values["kind"] = values["account_kind"]  # `kind` is an event's message's
-    caller, account = account_rows(values)
+    caller, account = account_rows(row)
     return caller_of(caller, now), own_account(account)
 
 

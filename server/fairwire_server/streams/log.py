@@ -9,23 +9,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
 
 from fairwire_protocol.codec import MSGPACK, Codec
 from fairwire_protocol.events import MarkerMoved, MessagePosted
-from fairwire_protocol.models import Position, Side
+from fairwire_protocol.models import Message, Position, Side
 from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Works
-from fairwire_server.streams.messages import COLUMNS, MessageRow, render_message
+from fairwire_server.streams.messages import MessageRow, render_message
 from fairwire_server.streams.store import StreamStore
 from fairwire_server.streams.told import Receivable
 
 __all__ = ["Item", "Log", "Page", "Reason"]
 
 Reason = Literal["new", "epoch", "too_old", "too_many"]
+
+
+class Logged(msgspec.Struct, frozen=True):
+    """An event as the statement words it: with its stored body, or as a message, or as the row of one that is no ordinary text."""
+
+    pos: int
+    type: str = "message"
+    body: bytes | None = None
+    message: Message | None = None
+    row: MessageRow | None = None
+
+
+_LOGGED: Final = msgspec.json.Decoder(list[Logged])
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -86,60 +99,38 @@ class Log:
         partial: bool = False,
     ) -> Page:
         async with self._works.read() as work:
-            rows = await self._store.resume(work.connection, account, fair, at.pos, fair_at.pos, limit + 1)
+            row = await self._store.resume(work.connection, account, fair, at.pos, fair_at.pos, limit + 1)
             now = work.now
-        return self._page_of(rows[0], rows, view, at, fair_at, limit, now, partial=partial)
+        assert row is not None  # an account has a stream, and so has its fair
+        return self._page_of(row, view, at, fair_at, limit, now, partial=partial)
 
-    def continuation(
-        self, head: Row, rows: Sequence[Row], view: Side, at: Position, fair_at: Position, now: datetime
-    ) -> Page:
-        """As `resume`, of rows that came with more than `resume_events` where there are more, and of a row with the heads."""
-        return self._page_of(head, rows, view, at, fair_at, self.resume_events, now, partial=False)
+    def continuation(self, row: Row, view: Side, at: Position, fair_at: Position, now: datetime) -> Page:
+        """As `resume`, of a row that came with more than `resume_events` where there are more."""
+        return self._page_of(row, view, at, fair_at, self.resume_events, now, partial=False)
 
     def _page_of(
-        self,
-        head: Row,
-        rows: Sequence[Row],
-        view: Side,
-        at: Position,
-        fair_at: Position,
-        limit: int,
-        now: datetime,
-        *,
-        partial: bool,
+        self, row: Row, view: Side, at: Position, fair_at: Position, limit: int, now: datetime, *, partial: bool
     ) -> Page:
-        top = Position(epoch=head["epoch"], pos=head["top"])
-        fair_top = Position(epoch=head["fair_epoch"], pos=head["fair_top"])
+        top = Position(epoch=row["epoch"], pos=row["top"])
+        fair_top = Position(epoch=row["fair_epoch"], pos=row["fair_top"])
         if (at.epoch, fair_at.epoch) != (top.epoch, fair_top.epoch) or at.pos > top.pos or fair_at.pos > fair_top.pos:
             return Page(top, fair_top, reason="epoch")
-        own = [row for row in rows if row["stream"] == "account"]
-        shared = [row for row in rows if row["stream"] == "fair"]
-        reason = self._no_continuation(own, shared, at, top, fair_at, fair_top, now)
+        own, shared = _LOGGED.decode(row["own"]), _LOGGED.decode(row["shared"])
+        reach = ((own, row["own_from"], at, top), (shared, row["shared_from"], fair_at, fair_top))
         more = len(own) > limit
-        if reason is None and more and not partial:
-            reason = "too_many"
-        if reason is not None:
-            return Page(top, fair_top, reason=reason)
-        own = own[:limit]
-        return Page(top, fair_top, _items(own, view), [_fair_item(row) for row in shared], more=more)
+        if any(self._no_continuation(*one, now) for one in reach):
+            return Page(top, fair_top, reason="too_old")
+        if more and not partial:
+            return Page(top, fair_top, reason="too_many")
+        return Page(top, fair_top, _items(own[:limit], view), list(map(_stored, shared)), more=more)
 
     def _no_continuation(
-        self,
-        own: Sequence[Row],
-        shared: Sequence[Row],
-        at: Position,
-        top: Position,
-        fair_at: Position,
-        fair_top: Position,
-        now: datetime,
-    ) -> Reason | None:
+        self, events: Sequence[Logged], since: datetime | None, at: Position, top: Position, now: datetime
+    ) -> bool:
         """A first event that is not the next one, or is past the window, means that the log no longer reaches back so far."""
-        for rows, position, head in ((own, at, top), (shared, fair_at, fair_top)):
-            if position.pos < head.pos and (not rows or rows[0]["pos"] != position.pos + 1):
-                return "too_old"
-            if rows and rows[0]["at"] < now - self._window:
-                return "too_old"
-        return None
+        if at.pos < top.pos and (not events or events[0].pos != at.pos + 1):
+            return True
+        return since is not None and since < now - self._window
 
     async def prune(self) -> None:
         """Drop what no resume will ask for. The window is kept twice over, so that nobody is cut off at its edge."""
@@ -147,48 +138,49 @@ class Log:
             await self._store.prune(work.connection, work.now - 2 * self._window)
 
 
-def _fair_item(row: Row) -> Item:
-    return Item(row["pos"], row["pos"], bytes(row["body"]))
+def _stored(event: Logged) -> Item:
+    return Item(event.pos, event.pos, event.body)
 
 
-def _items(rows: Sequence[Row], view: Side) -> list[Item]:
+def _items(events: Sequence[Logged], view: Side) -> list[Item]:
     """Events by position; a marker that a later one on the same page supersedes becomes a void, neighbours joined."""
-    if not rows:
-        return []
-    latest = {key: row["pos"] for row in rows if (key := _marker_key(row)) is not None}
-    first = list(rows[0].keys()).index(COLUMNS[0])
+    latest = {key: event.pos for event in events if (key := _marker_key(event)) is not None}
     items: list[Item] = []
-    for row in rows:
-        if latest and (key := _marker_key(row)) is not None and latest[key] != row["pos"]:
+    for event in events:
+        if latest and (key := _marker_key(event)) is not None and latest[key] != event.pos:
             if items and items[-1].body is None:
-                items[-1] = Item(items[-1].start, row["pos"], None)
+                items[-1] = Item(items[-1].start, event.pos, None)
             else:
-                items.append(Item(row["pos"], row["pos"], None))
+                items.append(Item(event.pos, event.pos, None))
         else:
-            items.append(_event_item(row, view, first))
+            items.append(_event_item(event, view))
     return items
 
 
-def _marker_key(row: Row) -> tuple[UUID, UUID | None, str] | None:
-    if row["type"] != "marker":
+def _marker_key(event: Logged) -> tuple[UUID, UUID | None, str] | None:
+    if event.type != "marker" or event.body is None:
         return None
-    event = msgspec.msgpack.decode(row["body"], type=MarkerMoved)
-    return event.conversation, event.marker.account, event.marker.side
+    moved = msgspec.msgpack.decode(event.body, type=MarkerMoved)
+    return moved.conversation, moved.marker.account, moved.marker.side
 
 
-def _event_item(row: Row, view: Side, first: int) -> Item:
-    pos, body = row["pos"], row["body"]
-    if row["type"] != "message":
-        return Item(pos, pos, bytes(body))
-    message = render_message(MessageRow.at(row, first), view)
-    receivable = Receivable(message.conversation, message.seq, row["sender_id"])
-    if body is None:
+def _event_item(event: Logged, view: Side) -> Item:
+    if event.type != "message":
+        return _stored(event)
+    pos, message, row = event.pos, event.message, event.row
+    if message is not None:
+        sender = message.sender.id if message.sender is not None else None
+    else:
+        assert row is not None
+        message, sender = render_message(row, view), row.sender_id
+    receivable = Receivable(message.conversation, message.seq, sender)
+    if event.body is None:
         return Item(pos, pos, MessagePosted(message=message), receivable)
     # An entry holds the message as it was said; a recalled one must not survive there (C12).
     entries = tuple(
         msgspec.structs.replace(entry, last=message)
         if entry.conversation == message.conversation and entry.last_seq == message.seq
         else entry
-        for entry in msgspec.msgpack.decode(body, type=MessagePosted).entries
+        for entry in msgspec.msgpack.decode(event.body, type=MessagePosted).entries
     )
     return Item(pos, pos, MessagePosted(message=message, entries=entries), receivable)

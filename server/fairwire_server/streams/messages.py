@@ -64,11 +64,6 @@ class MessageRow(msgspec.Struct, frozen=True, array_like=True):
         """From a record that has the view's columns, among others."""
         return cls(*(row[name] for name in COLUMNS))
 
-    @classmethod
-    def at(cls, row: Row, first: int) -> MessageRow:
-        """From a record that has them side by side, from its `first` column on: a replay is hundreds of thousands of these."""
-        return cls(*row[first : first + len(COLUMNS)])
-
 
 COLUMNS: Final = MessageRow.__struct_fields__
 

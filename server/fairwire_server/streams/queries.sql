@@ -55,95 +55,80 @@ UNION ALL
 SELECT fair_id, true, epoch, pos FROM fair_stream WHERE fair_id = ANY ($2::uuid[]);
 
 -- name: resume
--- Both streams' heads and what follows two positions, in one snapshot (W6). Messages are rendered from their rows, so that a
--- recalled one is empty here too (C12).
-WITH head AS (
-    SELECT s.epoch AS epoch, s.pos AS top, f.epoch AS fair_epoch, f.pos AS fair_top
-    FROM account_stream s, fair_stream f WHERE s.account_id = $1 AND f.fair_id = $2
-)
-SELECT head.*, x.*
-FROM head
+-- Both streams' heads and what follows two positions, in one snapshot (W6), as JSON in the shape of `Logged`. Messages are rendered
+-- from their rows, so that a recalled one is empty here too (C12).
+SELECT o.epoch, o.pos AS top, f.epoch AS fair_epoch, f.pos AS fair_top, account_log.*, fair_log.*
+FROM account_stream o CROSS JOIN fair_stream f
 LEFT JOIN LATERAL (
-    SELECT 'fair' AS stream, e.pos, 'announcement' AS type, e.body, e.at,
-           NULL::uuid AS conversation_id, NULL::int AS seq, NULL AS kind, NULL AS side, NULL::uuid AS sender_id,
-           NULL AS sender_name, NULL AS text, NULL::jsonb AS detail, NULL::timestamptz AS message_at,
-           NULL::timestamptz AS recalled_at, NULL::uuid AS cid,
-           NULL::uuid AS image_id, NULL AS image_kind, NULL::int AS width, NULL::int AS height, NULL::bigint AS bytes
-    FROM fair_event e
-    WHERE e.fair_id = $2 AND e.pos > $4 AND e.pos <= head.fair_top
-    UNION ALL
-    SELECT * FROM (
-        SELECT 'account', e.pos, e.type, e.body, e.at,
-               e.conversation_id, e.seq, m.kind, m.side, m.sender_id, m.sender_name, m.text, m.detail, m.message_at,
-               m.recalled_at, m.cid, m.image_id, m.image_kind, m.width, m.height, m.bytes
-        FROM account_event e
-        LEFT JOIN message_full m ON e.type = 'message' AND m.conversation_id = e.conversation_id AND m.seq = e.seq
-        WHERE e.account_id = $1 AND e.pos > $3
-        ORDER BY e.pos
-        LIMIT $5
-    ) own
-) x ON true
-ORDER BY x.stream, x.pos;
+    SELECT min(e.at) AS own_from, concat('[', string_agg(concat('{"pos":', e.pos,
+            CASE WHEN e.type <> 'message' THEN concat(',"type":"', e.type, '"') END,
+            ',"body":"' || translate(encode(e.body, 'base64'), E'\n', '') || '"',
+            ',"message":' || message_json(m, s.name),
+            CASE WHEN m.kind <> 'text' OR m.recalled_at IS NOT NULL THEN concat(',"row":', (
+                SELECT message_row_json(f) FROM message_full f WHERE f.conversation_id = m.conversation_id AND f.seq = m.seq)) END,
+            '}'), ',' ORDER BY e.pos), ']') AS own
+    FROM (
+        SELECT * FROM account_event l WHERE l.account_id = $1 AND l.pos > $3 ORDER BY l.pos LIMIT $5
+    ) e
+    LEFT JOIN message m ON e.type = 'message' AND m.conversation_id = e.conversation_id AND m.seq = e.seq
+    LEFT JOIN account s ON s.id = m.sender_id
+) account_log ON true
+LEFT JOIN LATERAL (
+    SELECT min(e.at) AS shared_from, concat('[', string_agg(
+        concat('{"pos":', e.pos, ',"type":"announcement","body":"', translate(encode(e.body, 'base64'), E'\n', ''), '"}'), ',' ORDER BY e.pos), ']') AS shared
+    FROM fair_event e WHERE e.fair_id = $2 AND e.pos > $4 AND e.pos <= f.pos
+) fair_log ON true
+WHERE o.account_id = $1 AND f.fair_id = $2;
 
 -- name: arrive
--- Who opens a socket, and where both of its streams stand in the same instant: all that is to be known of a first state that is
+-- Who opens sockets, and where both of their streams stand in the same instant: all that is to be known of a first state that is
 -- kept in memory (W5).
-SELECT a.id, a.fair_id, a.exhibitor_id, a.department_id, a.kind AS account_kind, a.login, a.name, a.state, a.language, a.time_zone,
+SELECT n.n, a.id, a.fair_id, a.exhibitor_id, a.department_id, a.kind, a.login, a.name, a.state, a.language, a.time_zone,
        a.mobile, a.mobile_verified, a.email, a.email_verified, a.activated, a.role, a.country, a.interests, a.profile,
        a.complete, a.company, a.domicile, a.settings, a.capabilities,
        x.silenced_until, s.id AS session_id, s.device_id, s.expires_at, s.revoked_at,
        o.epoch, o.pos AS top, f.epoch AS fair_epoch, f.pos AS fair_top
-FROM session s
+FROM unnest($1::uuid[]) WITH ORDINALITY AS n (session, n)
+JOIN session s ON s.id = n.session
+JOIN account x ON x.id = s.account_id
+JOIN account_full a ON a.id = s.account_id
+JOIN account_stream o ON o.account_id = s.account_id
+JOIN fair_stream f ON f.fair_id = x.fair_id;
+
+-- name: arrive_resuming
+-- As `arrive`, and as `resume` what follows the positions that they come back with: $2 of their own streams, at most $4 events, and $3
+-- of the fair's. One round trip brings many up to date (W6).
+SELECT n.n, a.id, a.fair_id, a.exhibitor_id, a.department_id, a.kind, a.login, a.name, a.state, a.language, a.time_zone,
+       a.mobile, a.mobile_verified, a.email, a.email_verified, a.activated, a.role, a.country, a.interests, a.profile,
+       a.complete, a.company, a.domicile, a.settings, a.capabilities,
+       x.silenced_until, s.id AS session_id, s.device_id, s.expires_at, s.revoked_at,
+       o.epoch, o.pos AS top, f.epoch AS fair_epoch, f.pos AS fair_top,
+       account_log.*, fair_log.*
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS n (session, after, fair_after, n)
+JOIN session s ON s.id = n.session
 JOIN account x ON x.id = s.account_id
 JOIN account_full a ON a.id = s.account_id
 JOIN account_stream o ON o.account_id = s.account_id
 JOIN fair_stream f ON f.fair_id = x.fair_id
-WHERE s.id = $1;
-
--- name: arrive_resuming
--- As `arrive` in the first row, and in the rows after it, as in `resume`, what follows the positions that a client comes back with:
--- $2 of its own stream, at most $4 events, and $3 of the fair's. One round trip brings it up to date (W6).
-WITH who AS MATERIALIZED (
-    SELECT a.id, a.fair_id, a.exhibitor_id, a.department_id, a.kind AS account_kind, a.login, a.name, a.state, a.language, a.time_zone,
-           a.mobile, a.mobile_verified, a.email, a.email_verified, a.activated, a.role, a.country, a.interests, a.profile,
-           a.complete, a.company, a.domicile, a.settings, a.capabilities,
-           x.silenced_until, s.id AS session_id, s.device_id, s.expires_at, s.revoked_at,
-           o.epoch, o.pos AS top, f.epoch AS fair_epoch, f.pos AS fair_top
-    FROM session s
-    JOIN account x ON x.id = s.account_id
-    JOIN account_full a ON a.id = s.account_id
-    JOIN account_stream o ON o.account_id = s.account_id
-    JOIN fair_stream f ON f.fair_id = x.fair_id
-    WHERE s.id = $1
-)
-SELECT who.*, NULL AS stream, NULL::bigint AS pos, NULL AS type, NULL::bytea AS body, NULL::timestamptz AS at,
-       NULL::uuid AS conversation_id, NULL::int AS seq, NULL AS kind, NULL AS side, NULL::uuid AS sender_id,
-       NULL AS sender_name, NULL AS text, NULL::jsonb AS detail, NULL::timestamptz AS message_at,
-       NULL::timestamptz AS recalled_at, NULL::uuid AS cid, NULL::uuid AS image_id, NULL AS image_kind,
-       NULL::int AS width, NULL::int AS height, NULL::bigint AS bytes
-FROM who
-UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, x.*
-FROM who, LATERAL (
-    SELECT 'fair' AS stream, e.pos, 'announcement' AS type, e.body, e.at, NULL::uuid, NULL::int, NULL, NULL, NULL::uuid,
-           NULL, NULL, NULL::jsonb, NULL::timestamptz, NULL::timestamptz, NULL::uuid, NULL::uuid, NULL,
-           NULL::int, NULL::int, NULL::bigint
-    FROM fair_event e
-    WHERE e.fair_id = who.fair_id AND e.pos > $3 AND e.pos <= who.fair_top
-    UNION ALL
-    SELECT * FROM (
-        SELECT 'account', e.pos, e.type, e.body, e.at,
-               e.conversation_id, e.seq, m.kind, m.side, m.sender_id, m.sender_name, m.text, m.detail, m.message_at,
-               m.recalled_at, m.cid, m.image_id, m.image_kind, m.width, m.height, m.bytes
-        FROM account_event e
-        LEFT JOIN message_full m ON e.type = 'message' AND m.conversation_id = e.conversation_id AND m.seq = e.seq
-        WHERE e.account_id = who.id AND e.pos > $2
-        ORDER BY e.pos
-        LIMIT $4
-    ) own
-) x
-ORDER BY stream NULLS FIRST, pos;
+LEFT JOIN LATERAL (
+    SELECT min(e.at) AS own_from, concat('[', string_agg(concat('{"pos":', e.pos,
+            CASE WHEN e.type <> 'message' THEN concat(',"type":"', e.type, '"') END,
+            ',"body":"' || translate(encode(e.body, 'base64'), E'\n', '') || '"',
+            ',"message":' || message_json(m, s.name),
+            CASE WHEN m.kind <> 'text' OR m.recalled_at IS NOT NULL THEN concat(',"row":', (
+                SELECT message_row_json(f) FROM message_full f WHERE f.conversation_id = m.conversation_id AND f.seq = m.seq)) END,
+            '}'), ',' ORDER BY e.pos), ']') AS own
+    FROM (
+        SELECT * FROM account_event l WHERE l.account_id = s.account_id AND l.pos > n.after ORDER BY l.pos LIMIT $4
+    ) e
+    LEFT JOIN message m ON e.type = 'message' AND m.conversation_id = e.conversation_id AND m.seq = e.seq
+    LEFT JOIN account s ON s.id = m.sender_id
+) account_log ON true
+LEFT JOIN LATERAL (
+    SELECT min(e.at) AS shared_from, concat('[', string_agg(
+        concat('{"pos":', e.pos, ',"type":"announcement","body":"', translate(encode(e.body, 'base64'), E'\n', ''), '"}'), ',' ORDER BY e.pos), ']') AS shared
+    FROM fair_event e WHERE e.fair_id = x.fair_id AND e.pos > n.fair_after AND e.pos <= f.pos
+) fair_log ON true;
 
 -- name: prune
 -- What the replay window has left behind (W6).

@@ -76,19 +76,24 @@ class StreamStore:
 
     async def resume(
         self, connection: Connection, account: UUID, fair: UUID, after: int, fair_after: int, limit: int
-    ) -> list[asyncpg.Record]:
-        """The heads (in every row) and at most `limit` account events after `after`, with the fair's after `fair_after`."""
-        return await connection.fetch(self._sql["resume"], account, fair, after, fair_after, limit)
+    ) -> asyncpg.Record | None:
+        """The heads, at most `limit` account events after `after`, and the fair's after `fair_after`."""
+        return await connection.fetchrow(self._sql["resume"], account, fair, after, fair_after, limit)
 
-    async def arrive(self, connection: Connection, session: UUID) -> asyncpg.Record | None:
-        """The account behind a session, and the heads."""
-        return await connection.fetchrow(self._sql["arrive"], session)
+    async def arrive(self, connection: Connection, sessions: Sequence[UUID]) -> list[asyncpg.Record]:
+        """The accounts behind these sessions by their place in them, from 1 on, and the heads."""
+        return await connection.fetch(self._sql["arrive"], sessions)
 
     async def arrive_resuming(
-        self, connection: Connection, session: UUID, after: int, fair_after: int, limit: int
+        self,
+        connection: Connection,
+        sessions: Sequence[UUID],
+        after: Sequence[int],
+        fair_after: Sequence[int],
+        limit: int,
     ) -> list[asyncpg.Record]:
-        """As `arrive` in the first row, then the account's events after `after`, at most `limit`, and the fair's."""
-        return await connection.fetch(self._sql["arrive_resuming"], session, after, fair_after, limit)
+        """As `arrive`, with each account's events after its `after`, at most `limit`, and the fair's."""
+        return await connection.fetch(self._sql["arrive_resuming"], sessions, after, fair_after, limit)
 
     async def prune(self, connection: Connection, before: datetime) -> None:
         """Drop what is older than the replay window."""
