@@ -117,8 +117,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     beat_answer_s: Annotated[float, _doc("Seconds to answer a beat (W11).", 0.05)] = 8.0
     first_frame_s: Annotated[float, _doc("Seconds to say hello after connecting (W1).", 0.05)] = 10.0
     connecting_max: Annotated[
-        int, _doc("Sockets whose first state is read at once; 0 is half of the database connections.", 0, 1000)
-    ] = 0
+        int, _doc("Sockets that are brought up to date at once; they share a few statements.", 1, 1000)
+    ] = 64
     connecting_wait_s: Annotated[
         float, _doc("Seconds that a socket waits for that; who would wait longer is told when to come back.", 0)
     ] = 3.0

@@ -114,8 +114,7 @@ async def open_admin_door(node: Node) -> AsyncIterator[int]:
 
 def _socket_door(node: Node) -> SocketDoor:
     settings = node.settings
-    parallel = settings.connecting_max or max(1, settings.pool_max // 2)
-    admission = Admission(node.clock, parallel=parallel, patience_s=settings.connecting_wait_s)
+    admission = Admission(node.clock, parallel=settings.connecting_max, patience_s=settings.connecting_wait_s)
     node.metrics.levels["admission_waiting"] = (
         "Sockets that wait for their first state (W14).",
         lambda: admission.waiting,

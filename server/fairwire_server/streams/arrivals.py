@@ -27,7 +27,6 @@ from fairwire_server.streams.store import StreamStore
 __all__ = ["Arrival", "Arrivals"]
 
 BATCH: Final = 32
-AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ class Arrivals:
         self._works = works
         self._store = store
         self._log = log
-        self._anew = Gathered(self._read_anew, batch=BATCH, at_once=AT_ONCE)
-        self._resuming = Gathered(self._read_resuming, batch=BATCH, at_once=AT_ONCE)
+        self._anew = Gathered(self._read_anew, batch=BATCH, at_once=1)
+        self._resuming = Gathered(self._read_resuming, batch=BATCH, at_once=1)
 
     async def anew(self, session: UUID) -> Arrival:
         """One that knows nothing yet."""

@@ -27,7 +27,7 @@ Values: TypeAlias = Sequence[Any]
 """The columns of one ROW(…)."""
 BATCH: Final = 8
 """First states in one statement: to encode them is a pause of the loop."""
-AT_ONCE: Final = 3
+AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
