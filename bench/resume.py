@@ -122,7 +122,7 @@ async def counted(dsn: str, crowd: Crowd, members: Sequence[Member]) -> tuple[fl
     rows = await connection.fetch(sql["counted"])
     await connection.close()
     grown = {row["query"]: row["calls"] - before.get(row["query"], 0) for row in rows}
-    often: dict[str, int] = {query: calls for query, calls in grown.items() if calls >= len(members) // 2}
+    often: dict[str, int] = {query: calls for query, calls in grown.items() if calls >= len(members) // 64}
     for query, calls in often.items():
         progress(f"{calls / len(members):.2f} each: {' '.join(query.split())[:100]}")
     logs = sum(calls for query, calls in often.items() if "account_event" in query)
