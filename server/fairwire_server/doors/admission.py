@@ -2,8 +2,8 @@
 and everybody who is live already hardly notices (W13, W14).
 
 Each hello needs a place while its account and its first state are read. There are so many that they fill the statements that they
-share, and no more; who finds none waits in line. Whoever would wait too long is turned away with the moment at which its turn will come: these
-moments are as far apart as places become free, so that those turned away do not come back together either.
+share, and no more; who finds none waits in line. Whoever would wait too long is turned away with the moment at which its turn will
+come: these moments are as far apart as places become free, so that those turned away do not come back together either.
 """
 
 from __future__ import annotations
