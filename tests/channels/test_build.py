@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 
 from fairwire_server.accounts.letters import code_letter
 from fairwire_server.channels.build import Channels, build_channels
+from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.post import Post
 from fairwire_server.channels.twilio import twilio_signature
 from fairwire_server.database.work import Works
@@ -69,6 +70,14 @@ def test_each_provider_has_its_channel_rate_and_callbacks(templates: Path, provi
     )
     assert [(one.name, one.rate) for one in channels.all] == [("smtp", 7.0), (provider, 3.0)]
     assert [one.name for one in channels.callbacks] == ["bounce", *callbacks]
+
+
+@pytest.mark.parametrize(("port", "implicit"), [(465, True), (587, False)])
+def test_port_465_is_tls_from_the_start(port: int, implicit: bool) -> None:
+    email = build(**SMTP, smtp_port=port).by_kind["email"]
+    assert isinstance(email, EmailChannel)
+    assert email.pool.server.implicit_tls == implicit
+    assert email.pool.server.starttls
 
 
 def test_without_a_token_or_an_address_no_reports_are_taken(templates: Path) -> None:

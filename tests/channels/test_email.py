@@ -80,6 +80,33 @@ async def test_mail_leaves_encrypted_to_a_server_that_proves_who_it_is(
     assert channel.pool.open == 1
 
 
+async def test_mail_leaves_over_tls_from_the_first_byte_on_or_not_at_all(
+    sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 8314: to a server that is who it says, and to no other; to one that speaks in the clear, nothing is said."""
+
+    async def send(port: int, host: str = "127.0.0.1") -> EmailChannel:
+        server = SmtpServer(host=host, port=port, implicit_tls=True, timeout_s=10)
+        channel = EmailChannel(server, ManualClock(), sender="fair@example.com")
+        await channel.send(mail(TO))
+        await channel.send(mail(TO))
+        return channel
+
+    async with smtp_sink(server_tls()) as encrypted:
+        with pytest.raises(TryLater, match="tls") as unknown:
+            await send(encrypted.port)
+        monkeypatch.setenv("SSL_CERT_FILE", str(AUTHORITY))
+        with pytest.raises(TryLater, match="tls") as another:
+            await send(encrypted.port, "localhost")
+        assert not encrypted.mails
+        channel = await send(encrypted.port)
+        assert (len(encrypted.mails), channel.pool.open) == (2, 1)
+    with pytest.raises(TryLater) as clear:
+        await send(sink.port)
+    assert not sink.attempts
+    assert not any(error.value.maybe_sent for error in (unknown, another, clear))
+
+
 async def test_an_address_or_subject_cannot_add_a_header(sink: SmtpSink) -> None:
     for evil in (mail("a@example.com\nBcc: all@example.com"), mail(TO, subject="S\r\nBcc: all@example.com")):
         with pytest.raises(Undeliverable, match="address"):

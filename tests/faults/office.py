@@ -18,7 +18,7 @@ from uuid import UUID
 from fairwire_server.notices.claiming import LEASE_S
 from fairwire_server.notices.outcomes import LOST_AFTER_S
 from fairwire_server.notices.sms_catalogue import default_catalogue
-from tests.harness.lapse import Lapse, lapse
+from tests.harness.lapse import Lapse
 from tests.harness.node import Running, running_node
 from tests.harness.server import ServerProcess
 from tests.harness.smsc import PASSWORD, SYSTEM_ID, Smsc, smsc
@@ -93,15 +93,18 @@ class Office:
         while await self._until_next():
             await self.settled()
 
-    async def settled(self, but: int = 0) -> None:
-        """Nothing is due and nothing held, but so many claims."""
+    async def settled(self) -> None:
+        """Nothing is due, and nothing is held."""
+        await self._until_none("state = 'claimed' OR (state = 'planned' AND due_at <= $1)")
 
+    async def claimed(self) -> None:
+        """Nothing is due that nobody holds."""
+        await self._until_none("state = 'planned' AND due_at <= $1")
+
+    async def _until_none(self, condition: str) -> None:
         async def holds() -> bool:
-            open_: int = await self._value(
-                "SELECT count(*) FROM notice WHERE state = 'claimed' OR (state = 'planned' AND due_at <= $1)",
-                await self.clock.now(),
-            )
-            return open_ <= but
+            now = await self.clock.now()
+            return not await self._value(f"SELECT count(*) FROM notice WHERE {condition}", now)
 
         await until(holds, WITHIN_S)
 
@@ -135,7 +138,9 @@ class Office:
     # what has become of it
 
     async def judge(self) -> Counter[tuple[str, str]]:
-        """Every notice has ended, and the other sides have what is said of it. Answers (state or `flagged`, kind) of what left."""
+        """Every notice that has fallen due has ended, and the other sides have what is said of it.
+
+        Answers (state or `flagged`, kind) of those that reach an address."""
         notices = {row["id"]: row for row in await self._rows(_NOTICES)}
         arrived = Counter(self._arrived(list(notices.values())))
         told: Counter[tuple[str, str]] = Counter()
@@ -199,6 +204,7 @@ _NOTICES: Final = """
 SELECT n.id, n.kind, n.channel, n.state, n.reason, n.maybe_duplicate, b.room_number, a.mobile,
        EXISTS (SELECT FROM notice_attempt t WHERE t.notice_id = n.id AND t.outcome = 'lost') AS lost
 FROM notice n JOIN booking b ON b.id = n.subject_id JOIN account a ON a.id = n.recipient_id
+WHERE NOT (n.state = 'planned' AND n.due_at > clock_timestamp())
 """
 
 
@@ -206,7 +212,8 @@ FROM notice n JOIN booking b ON b.id = n.subject_id JOIN account a ON a.id = n.r
 async def office(database_url: str, folder: Path, **more: Any) -> AsyncIterator[Office]:
     """Everything but workers. `more` are settings of theirs."""
     async with AsyncExitStack() as stack:
-        clock = await stack.enter_async_context(lapse(database_url))
+        clock = Lapse(database_url)
+        await clock.begin()
         sink, centre = await stack.enter_async_context(smtp_sink()), await stack.enter_async_context(smsc())
         running = await stack.enter_async_context(running_node(database_url, folder, background="worker"))
         settings = {

@@ -17,7 +17,9 @@ import pytest
 from fairwire_server.database.engine import EmbeddedEngine
 from fairwire_server.database.migrate import migrate_database
 from tests.faults.crew import Crew, crew, seed
+from tests.faults.office import office
 from tests.harness.server import ServerProcess, server_process
+from tests.harness.until import until
 
 
 def postmaster(engine: EmbeddedEngine) -> psutil.Process:
@@ -26,10 +28,24 @@ def postmaster(engine: EmbeddedEngine) -> psutil.Process:
 
 
 @asynccontextmanager
-async def everything(folder: Path, **settings: object) -> AsyncIterator[tuple[EmbeddedEngine, ServerProcess, Crew]]:
-    """A PostgreSQL of this test's own, the server on it, and people who talk."""
+async def migrated(folder: Path) -> AsyncIterator[EmbeddedEngine]:
+    """A PostgreSQL of this test's own."""
     async with EmbeddedEngine(folder / "pg", durable=False, tuning={"shared_buffers": "32MB"}) as engine:
         await migrate_database(engine.dsn())
+        yield engine
+
+
+async def stop_at_once(engine: EmbeddedEngine) -> None:
+    """As a power cut, for whoever is connected."""
+    victim = postmaster(engine)
+    victim.send_signal(signal.SIGQUIT)
+    await asyncio.to_thread(victim.wait, 30)
+
+
+@asynccontextmanager
+async def everything(folder: Path, **settings: object) -> AsyncIterator[tuple[EmbeddedEngine, ServerProcess, Crew]]:
+    """A PostgreSQL of this test's own, the server on it, and people who talk."""
+    async with migrated(folder) as engine:
         ground = await seed(engine.dsn(), data_dir=folder)
         async with (
             server_process(folder, database_url=engine.dsn(), **settings) as server,
@@ -44,9 +60,7 @@ async def _stops(folder: Path, times: int) -> list[float]:
     async with everything(folder) as (engine, server, them):
         async with them.talking():
             for _ in range(times):
-                victim = postmaster(engine)
-                victim.send_signal(signal.SIGQUIT)
-                await asyncio.to_thread(victim.wait, 30)
+                await stop_at_once(engine)
                 await engine.start()
                 accepts = time.monotonic()
                 await them.more(1)
@@ -141,3 +155,29 @@ async def test_a_postgres_frozen_for_ten_seconds_stalls_nobody_w7(tmp_path: Path
     assert max(refusals) <= 3
     assert normal <= 5
     assert sorted(pings)[int(len(pings) * 0.99)] <= 0.25
+
+
+async def test_notices_outlive_a_postgres_that_stops_and_freezes_in_mid_burst_n4(tmp_path: Path) -> None:
+    """Two worker processes are sending when it happens; they go on by themselves, and what may have been sent twice says so."""
+    async with (
+        migrated(tmp_path) as engine,
+        office(engine.dsn(), tmp_path / "node", smtp_rate=3, sms_rate=3, command_timeout_s=0.5) as fair,
+    ):
+        workers = [await fair.worker(), await fair.worker()]
+        await fair.book(12)
+        await until(lambda: len(fair.sink.mails) >= 2, 30)
+        await stop_at_once(engine)
+        await engine.start()
+        seen = len(fair.sink.mails)
+        assert seen < 12, "nothing was left of the burst"
+        await until(lambda: len(fair.sink.mails) > seen, 30)
+        async with frozen(engine):
+            await asyncio.sleep(1.5)  # the fault itself lasts this long
+        await fair.claimed()
+        assert [await worker.end() for worker in workers] == [0, 0], "what they held has ended"
+        await fair.a_lease_passes()
+        await fair.worker()
+        await fair.settled()
+        told = await fair.judge()
+        print(dict(told))
+        assert told["sent", "assigned"] == 24

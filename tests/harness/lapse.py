@@ -14,41 +14,42 @@ import asyncpg
 
 from fairwire_server.jobs.hints import CHANNEL
 
-__all__ = ["Lapse", "lapse"]
+__all__ = ["Lapse"]
 
 
 class Lapse:
-    """How far the database's clock is ahead."""
+    """How far the clock of a database is ahead, for connections made after `begin`."""
 
-    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
-        self._connection = connection
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def begin(self) -> None:
+        """No time has passed yet."""
+        async with self._connection() as connection:
+            await connection.execute(_MAKE)
+            name = await connection.fetchval("SELECT current_database()")
+            await connection.execute(f'ALTER DATABASE "{name}" SET search_path = lapse, public, pg_catalog')
 
     async def now(self) -> datetime:
         """What processes are told."""
-        at: datetime = await self._connection.fetchval("SELECT clock_timestamp()")
+        async with self._connection() as connection:
+            at: datetime = await connection.fetchval("SELECT clock_timestamp()")
         return at
 
     async def pass_(self, time: timedelta) -> None:
         """So much time passes, and workers look what has fallen due."""
-        await self._connection.execute("UPDATE lapse.passed SET time = time + $1", time)
-        await self._connection.execute(f"NOTIFY {CHANNEL}")
+        async with self._connection() as connection:
+            await connection.execute("UPDATE lapse.passed SET time = time + $1", time)
+            await connection.execute(f"NOTIFY {CHANNEL}")
 
-
-@asynccontextmanager
-async def lapse(url: str) -> AsyncIterator[Lapse]:
-    """For connections made from now on, this one too."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(_MAKE)
-        name = await connection.fetchval("SELECT current_database()")
-        await connection.execute(f'ALTER DATABASE "{name}" SET search_path = lapse, public, pg_catalog')
-    finally:
-        await connection.close()
-    connection = await asyncpg.connect(url)
-    try:
-        yield Lapse(connection)
-    finally:
-        await connection.close()
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """One each time, for engines come and go."""
+        connection = await asyncpg.connect(self._url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 _MAKE = """

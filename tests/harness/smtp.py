@@ -82,9 +82,12 @@ def _without(arg: str | None, names: tuple[str, ...]) -> tuple[str | None, list[
 
 
 class SmtpSink:
-    """The server. `mails` is everything accepted so far, in order; `attempts` counts messages refused too."""
+    """The server. `mails` is everything accepted so far, in order; `attempts` counts messages refused too.
 
-    def __init__(self) -> None:
+    With `implicit_tls` it is encrypted from the first byte on."""
+
+    def __init__(self, implicit_tls: ssl.SSLContext | None = None) -> None:
+        self._implicit_tls = implicit_tls
         self.mails: list[Mail] = []
         self.attempts = 0
         self.tls: ssl.SSLContext | None = None
@@ -133,7 +136,9 @@ class SmtpSink:
 
     async def start(self) -> None:
         """Listen; the port is known afterwards."""
-        self._server = await asyncio.get_running_loop().create_server(self._session, "127.0.0.1", 0)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._session, "127.0.0.1", 0, ssl=self._implicit_tls
+        )
 
     async def close(self) -> None:
         """Stop listening and drop every session, hanging ones too."""
@@ -212,9 +217,9 @@ def server_tls() -> ssl.SSLContext:
 
 
 @contextlib.asynccontextmanager
-async def smtp_sink() -> AsyncIterator[SmtpSink]:
+async def smtp_sink(implicit_tls: ssl.SSLContext | None = None) -> AsyncIterator[SmtpSink]:
     """A started sink, closed at the end."""
-    sink = SmtpSink()
+    sink = SmtpSink(implicit_tls)
     await sink.start()
     try:
         yield sink

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fairwire_server.channels.aliyun import Aliyun
 from fairwire_server.channels.bounce_rules import BounceTags
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Channels", "bounce_tags", "build_channels", "drop_receipts", "sms_catalogue"]
 
+IMPLICIT_TLS_PORT: Final = 465  # RFC 8314 §3.3
 Runner = Callable[[TakeIn], Awaitable[None]]
 """Keeps a channel's connections until cancelled, and hands on the receipts that come by them."""
 
@@ -195,6 +196,7 @@ def _email(settings: Settings, works: Works, secret: bytes) -> EmailChannel:
         user=settings.smtp_user,
         password=settings.smtp_password,
         starttls=settings.smtp_starttls,
+        implicit_tls=settings.smtp_port == IMPLICIT_TLS_PORT,
         timeout_s=settings.smtp_timeout_s,
     )
     return EmailChannel(

@@ -181,7 +181,7 @@ def _meaning(error: Exception, talk: _Conversation) -> ChannelError:
             return Undeliverable("address")  # one that cannot be written in a mail's head
         case TimeoutError():
             return TryLater("timeout", maybe_sent=talk.leaving)
-        case SSLError():
+        case SSLError() | aiosmtplib.SMTPConnectError(__cause__=SSLError()):
             return TryLater("tls", maybe_sent=talk.leaving)
         case OSError():
             return TryLater("connection", maybe_sent=talk.leaving)

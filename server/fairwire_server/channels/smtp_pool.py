@@ -19,7 +19,6 @@ from fairwire_server.clock import Clock
 
 __all__ = ["Connection", "SmtpPool", "SmtpServer"]
 
-IMPLICIT_TLS_PORT: Final = 465  # RFC 8314 §3.3
 IDLE_S: Final = 20.0
 """Shorter than any server's own patience (RFC 5321 §4.5.3.2.7 asks for 5 minutes, many give 30 s)."""
 LETTERS_MAX: Final = 200
@@ -29,26 +28,26 @@ FAREWELL_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpServer:
-    """Where mail is handed over, and how."""
+    """Where mail is handed over, and how. `implicit_tls`: encrypted from its first byte on (RFC 8314 §3.3)."""
 
     host: str
     port: int
     user: str = ""
     password: str = field(default="", repr=False)
     starttls: bool = True
+    implicit_tls: bool = False
     timeout_s: float = 20.0
 
     def client(self) -> aiosmtplib.SMTP:
         """A client that is not connected yet."""
-        implicit = self.port == IMPLICIT_TLS_PORT
         return aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
             username=self.user or None,
             password=self.password or None,
             timeout=self.timeout_s,
-            use_tls=implicit,
-            start_tls=self.starttls and not implicit,
+            use_tls=self.implicit_tls,
+            start_tls=self.starttls and not self.implicit_tls,
         )
 
 
@@ -83,7 +82,7 @@ class SmtpPool:
     """At most `most` connections at once; who comes when all are lent waits."""
 
     def __init__(self, server: SmtpServer, clock: Clock, most: int) -> None:
-        self._server = server
+        self.server = server
         self._clock = clock
         self._places = asyncio.Semaphore(most)
         self._idle: deque[Connection] = deque()
@@ -125,7 +124,7 @@ class SmtpPool:
         return None
 
     async def _connect(self) -> Connection:
-        client = self._server.client()
+        client = self.server.client()
         try:
             await client.connect()
             if client.is_ehlo_or_helo_needed:  # before anybody asks what the server can
