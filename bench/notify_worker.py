@@ -27,22 +27,21 @@ from fairwire_server.channels.email import EmailChannel
 from fairwire_server.channels.mail_message import MailWriter
 from fairwire_server.channels.sms_text import words_of
 from fairwire_server.channels.smtp_pool import SmtpServer
-from fairwire_server.chat.posting import Posting
-from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import SystemClock
 from fairwire_server.compose.noticing import build_notices
 from fairwire_server.database.pool import Database
 from fairwire_server.database.present import database_time
 from fairwire_server.database.queries import parse_queries
 from fairwire_server.database.work import Works
-from fairwire_server.meetings.booking_store import BookingStore
+from fairwire_server.jobs.hints import Hints
 from fairwire_server.meetings.calendar import Calendars, Party
 from fairwire_server.meetings.links import Links
 from fairwire_server.meetings.own_links import OwnLinks
 from fairwire_server.meetings.rooms_store import RoomStore
-from fairwire_server.meetings.telling import Telling
 from fairwire_server.notices.parcels import Channel, ChannelKind, Mail, Parcel, Taken
+from fairwire_server.notices.planning import Planning
 from fairwire_server.notices.sms_catalogue import SmsCatalogue, default_catalogue
+from fairwire_server.notices.store import NoticeStore
 from fairwire_server.settings import from_environment
 from fairwire_server.streams.service import Streams
 from fairwire_server.streams.store import StreamStore
@@ -95,11 +94,11 @@ async def drain(count: int, port: int | None) -> Done:
             mail = EmailChannel(server, clock, sender="Fair <fair@bench.test>", connections=CONNECTIONS, rate=RATE)
             channels.append(mail)
         tokens = Tokens(SECRET.encode(), timedelta(days=1))
-        telling = Telling(BookingStore(), ChatStore(), _nothing_posted)
+        hints, present = Hints(database, clock, tells=False), database_time()
         parts = build_notices(
-            settings, works, database_time(), tokens, Commands(works, Callers(store), store), Streams(StreamStore(), lambda _: None),
-            telling, OwnLinks(RoomStore(), Links(tokens.key, "https://fair.bench.test")), Calendars(Party("Fair", "fair@bench.test")),
-            channels,
+            settings, works, present, tokens, Commands(works, Callers(store), store), Streams(StreamStore(), lambda _: None),
+            Planning(NoticeStore(), hints, present), hints, OwnLinks(RoomStore(), Links(tokens.key, "https://fair.bench.test")),
+            Calendars(Party("Fair", "fair@bench.test")), channels,
         )  # fmt: skip
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
@@ -117,10 +116,6 @@ async def _nothing_left(database: Database) -> bool:
     sql = parse_queries(files("bench").joinpath("notify.sql").read_text("utf-8"), "notify.sql")
     async with database.reader() as connection:
         return not await connection.fetchval(sql["open"])
-
-
-def _nothing_posted() -> Posting:
-    raise AssertionError("a worker posts nothing")
 
 
 if __name__ == "__main__":

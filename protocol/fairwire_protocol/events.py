@@ -25,7 +25,8 @@ NoticeKind = Literal[
     "reminder_soon", "pending_day", "proposed", "place_offered", "guest_waiting", "time_up", "did_it_happen", "unreached", "waiting",
 ]  # fmt: skip
 """What a notice is about. `reminder_day` and `reminder_soon` come 24 hours and 15 minutes ahead; `pending_day`: still pending at
-T−24 h; `time_up`: the slot is over (M10); `unreached`: somebody could not be told on any channel (A8)."""
+T−24 h; `time_up`: the slot is over (M10); `unreached`: somebody could not be told on any channel (A8); `waiting`: a chat that the account
+holds has no answer (C11); `transfer_offline`: a chat was transferred, or offered, while it was offline (C7, C8)."""
 
 
 class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="type"):
@@ -130,7 +131,12 @@ class Notice(Event, tag="notice", frozen=True, kw_only=True):
     next_at: int | None = None
     """`time_up`: when the receiving account's next meeting starts (M10)."""
     by: Person | None = None
+    """Who proposes, transfers or reports."""
     about: Person | None = None
+    """`unreached`: who was not told; `guest_waiting`: the guest."""
+    link: str | None = None
+    """With `room_number` and `starts_at`, to be forwarded to colleagues of the own side (M9)."""
+    room_number: str | None = None
 
 
 class BookingChanged(Event, tag="booking", frozen=True, kw_only=True):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from fairwire_server.meetings.links import Invitation
+from tests.harness.until import until
 from tests.meetings.lounge import Browser, Lounge, Page
 
 
@@ -17,6 +19,19 @@ async def knocked(browser: Browser, path: str, name: str, *, follow: bool = True
     while (page := await browser.post(path, name=name, follow=follow)).status == 503:
         pass
     return page
+
+
+async def waited_on(lounge: Lounge, who: str, count: int) -> list[Any]:
+    """Notices of waiting guests, once there are so many of them."""
+
+    async def notices() -> list[Any]:
+        return [one for one in await lounge.told(who, "notice") if one.kind == "guest_waiting"]
+
+    async def all_of_them() -> bool:
+        return len(await notices()) >= count
+
+    await until(all_of_them)
+    return await notices()
 
 
 async def test_a_guest_says_a_name_waits_is_admitted_and_enters_m9_m11(lounge: Lounge) -> None:
@@ -54,8 +69,7 @@ async def test_the_side_that_invited_hears_of_its_guest_and_the_other_does_not_m
         (lobby,) = await lounge.told(who, "lobby")
         assert (lobby.guest.name, lobby.guest.state, lobby.guest.side) == ("Ana", "waiting", "team")
     for who, count in {"sales": 1, "sales2": 1, "main": 0}.items():
-        notices = [one for one in await lounge.told(who, "notice") if one.kind == "guest_waiting"]
-        assert len(notices) == count
+        notices = await waited_on(lounge, who, count)
         assert all((one.booking, one.about.name) == (booking, "Ana") for one in notices)
     for who in ("buyer", "rival", "suspended"):
         assert await lounge.told(who, "lobby") == []
@@ -180,7 +194,7 @@ async def test_one_browser_is_one_guest_however_often_it_asks_m9(lounge: Lounge)
         assert await lounge.guests(booking) == [("Ana", "waiting")]
         await guest.post(path, name="Ana Souza")
         assert await lounge.guests(booking) == [("Ana Souza", "waiting")]
-    assert len([one for one in await lounge.told("sales", "notice") if one.kind == "guest_waiting"]) == 1
+    assert len(await waited_on(lounge, "sales", 1)) == 1
 
 
 async def test_a_link_admits_ten_also_when_all_come_at_once_m9(lounge: Lounge) -> None:

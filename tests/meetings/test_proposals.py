@@ -15,6 +15,7 @@ from fairwire_protocol.models import Booking, BookingNote
 from fairwire_server.meetings.slot_store import SlotStore
 from tests.harness.clock import ManualClock
 from tests.harness.node import running_node
+from tests.harness.until import until
 from tests.meetings.booth import Booth
 
 
@@ -180,13 +181,23 @@ async def test_cancelling_ends_the_question_and_frees_both_seats_m7(booth: Timed
 async def test_who_may_answer_is_told_in_app_n10(booth: Timed) -> None:
     booking = await booth.booking(await booth.slot(48))
     await propose(booth, "buyer", booking, await booth.slot(50))
-    assert await noticed(booth, "main") == await noticed(booth, "manager") == [booking]
+    await told(booth, "main", booking)
+    await told(booth, "manager", booking)
     assert await noticed(booth, "buyer") == []
     await assigned(booth, booking)
     await propose(booth, "buyer", booking, await booth.slot(52))
-    assert await noticed(booth, "sales") == [booking]
+    await told(booth, "sales", booking)
     await propose(booth, "sales", booking, await booth.slot(54))
-    assert await noticed(booth, "buyer") == [booking]
+    await told(booth, "buyer", booking)
+
+
+async def told(booth: Timed, who: str, booking: UUID) -> None:
+    """Somebody is told of one proposal, by a worker."""
+
+    async def once() -> bool:
+        return await noticed(booth, who) == [booking]
+
+    await until(once)
 
 
 async def noticed(booth: Timed, who: str) -> list[UUID | None]:

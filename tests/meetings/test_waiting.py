@@ -12,6 +12,7 @@ import pytest
 from fairwire_protocol.events import Notice, PlaceChanged
 from tests.harness.clock import ManualClock
 from tests.harness.node import running_node
+from tests.harness.until import until
 from tests.meetings.agenda import Agenda
 
 HOLD_S = 900
@@ -78,7 +79,11 @@ async def test_a_freed_seat_goes_to_the_first_in_line_and_to_nobody_else(agenda:
     await agenda.end(crowd[0], slot)
     assert await offered(agenda, "buyer", slot)
     assert not await offered(agenda, "buyer2", slot)
-    assert [notice.kind for notice in await agenda.heard("buyer", Notice)] == ["place_offered"]
+
+    async def told() -> bool:
+        return [notice.kind for notice in await agenda.heard("buyer", Notice)] == ["place_offered"]
+
+    await until(told)
     assert await agenda.code(crowd[0], "bookings.request", slot=slot) == "slot_full"  # it is held
     assert await agenda.code("buyer2", "bookings.answer_place", place=place, accept=True) == "not_found"
     reply = await agenda.call("buyer", "bookings.answer_place", place=place, accept=True)

@@ -10,16 +10,15 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from fairwire_server.clock import Clock
+from fairwire_server.compose.noticing import notice_subjects
 from fairwire_server.database.present import Present, own_time
 from fairwire_server.database.work import Works
 from fairwire_server.jobs.hints import Hints
 from fairwire_server.jobs.lanes import Lanes
 from fairwire_server.meetings.calendar import Calendars, Party
 from fairwire_server.meetings.links import Links
-from fairwire_server.meetings.notice_store import MeetingNoticeStore
 from fairwire_server.meetings.own_links import OwnLinks
 from fairwire_server.meetings.rooms_store import RoomStore
-from fairwire_server.meetings.subject import BookingSubject, WaitingSubject
 from fairwire_server.notices.claiming import Claims
 from fairwire_server.notices.fall_over import FallOver
 from fairwire_server.notices.outcomes import Outcomes
@@ -98,15 +97,13 @@ def make_worker(
     planning = Planning(store, hints, present)
     fall_over = FallOver(store, planning, hints)
     links = Links(lambda use: use.ljust(32, b"k"), "https://fair.example")
-    meeting_store = MeetingNoticeStore()
-    booking = BookingSubject(meeting_store, OwnLinks(RoomStore(), links), Calendars(Party("Fair", "fair@fair.example")))
+    subjects = notice_subjects(OwnLinks(RoomStore(), links), Calendars(Party("Fair", "fair@fair.example")))
     claims = Claims(
-        works, store, world.streams, fall_over, {"booking": booking, "place": WaitingSubject(meeting_store, "notice_places")}, present,
-        worker=uuid4(), budget=Budget(),
+        works, store, world.streams, fall_over, subjects, present, worker=uuid4(), budget=Budget(),
     )  # fmt: skip
     outcomes = Outcomes(works, store, fall_over, present)
     unsubscribing = Unsubscribing(works, store, lambda use: use.ljust(32, b"k"), "https://fair.example")
-    rendering = Rendering(unsubscribing.address)
+    rendering = Rendering(unsubscribing.address, "https://fair.example")
     lanes = Lanes(claims, outcomes, rendering, channels, clock)
     hints.heard = lanes.hint
     return Worker(claims, outcomes, lanes, TakingIn(works, store, fall_over, present), rendering)

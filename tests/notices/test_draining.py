@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
+from uuid import UUID
 
 import msgspec
 
+from fairwire_protocol.codec import MSGPACK
+from fairwire_protocol.events import Notice
+from fairwire_server.database.work import Work
 from fairwire_server.notices.parcels import Mail, Parcel, Receipt, Sms, TryLater, Undeliverable
 from tests.notices.draining import Counting, draining, make_worker
 from tests.notices.world import DAY, World
@@ -226,3 +231,40 @@ async def test_t15_is_claimed_before_everything_else_n5(world: World) -> None:
         world.clock.advance(1.0)
     assert order[0] == "reminder_soon"
     assert order[-1] == "reminder_day"
+
+
+async def test_the_app_has_the_block_for_forwarding_of_its_own_side_m9(world: World) -> None:
+    team, buyer = await world.team(), await world.buyer()
+    worker = make_worker(world, [])
+    booking = await world.assign(await world.request(team, buyer, world.clock.now() + 3 * DAY), team.sales)
+    await worker.claims.tell_in_app(100)
+    await world.assign(booking, team.sales2)
+    await worker.claims.tell_in_app(100)
+
+    async def told(account: UUID) -> list[Notice]:
+        rows = await world.fetch("SELECT body FROM account_event WHERE account_id = $1 ORDER BY pos", account)
+        return [MSGPACK.decode(row["body"], Notice) for row in rows]
+
+    [assigned, taken_away], [mine], [first, *_] = [await told(who) for who in (team.sales, team.sales2, buyer)]
+    assert assigned.room_number == mine.room_number == first.room_number == booking.room_number
+    assert assigned.link is not None
+    assert assigned.link == mine.link, "of one side"
+    assert first.link not in (None, assigned.link)
+    assert (taken_away.kind, taken_away.link, taken_away.room_number) == ("reassigned", None, None)
+
+
+async def test_a_notice_in_the_app_ends_when_it_is_written_not_when_it_is_claimed_n5(world: World) -> None:
+    seconds = count()
+
+    async def present(work: Work) -> datetime:
+        return work.now + timedelta(seconds=next(seconds))
+
+    team, buyer = await world.team(), await world.buyer()
+    worker = make_worker(world, [], present=present)
+    await world.request(team, buyer, world.clock.now() + 3 * DAY)
+    assert await worker.claims.tell_in_app(100) == 2
+    rows = await world.fetch(
+        "SELECT a.at, a.ended_at, n.ended_at AS told FROM notice n JOIN notice_attempt a ON a.notice_id = n.id"
+    )
+    assert all(row["at"] < row["ended_at"] == row["told"] for row in rows)
+    assert len(rows) == 2

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+from fairwire_server.meetings.records import Change
 from tests.notices.world import DAY, World
 
 REMINDERS = {"reminder_day", "reminder_soon"}
@@ -114,3 +117,23 @@ async def test_what_was_taken_back_comes_back_when_it_is_planned_again_n4(world:
     await world.assign(booking, team.sales2)
     assert channels(await world.planned(buyer), "reminder_day") == {"in_app", "email"}
     assert len([n for n in await world.notices(buyer) if n["kind"] in REMINDERS]) == count, "the same rows (N4)"
+
+
+async def test_a_move_that_the_receiver_is_not_free_for_is_one_piece_of_news_n4_m7(world: World) -> None:
+    """Moved and pending again in one transaction: the buyer is told once, and nobody is reminded."""
+    team, buyer = await world.team(), await world.buyer()
+    start = world.clock.now() + 3 * DAY
+    booking = await world.assign(await world.request(team, buyer, start), team.sales)
+    later = replace(booking, starts_at=start + DAY, ends_at=booking.ends_at + DAY, time_revision=1)
+    nobody = replace(later, state="pending", receiver=None, assignment=later.assignment + 1)
+    who: dict[str, Any] = {"by": buyer, "by_name": "B", "side": "buyer"}
+    await world.tell(
+        Change(kind="moved", before=booking, after=later, **who),
+        Change(kind="unassigned", before=later, after=nobody, **who),
+    )
+    told = [n for n in await world.notices(buyer) if n["kind"] == "changed"]
+    assert Counter((n["channel"], n["state"]) for n in told) == {("in_app", "planned"): 1, ("email", "planned"): 1}
+    assert await world.planned(buyer) == {("changed", "in_app"), ("changed", "email")}
+    assert channels(await world.planned(team.sales), "reassigned") == {"in_app", "sms"}
+    assert not {kind for kind, _ in await world.planned(team.sales)} - {"reassigned"}
+    assert {kind for kind, _ in await world.planned(team.main)} == {"requested", "pending_day"}

@@ -52,7 +52,7 @@ class NoticeItem(Model, frozen=True, kw_only=True):
     reason: str | None = None
     """Why it was skipped, failed, or is tried again."""
     subject: str
-    """booking, proposal, place, conversation or guest, of the id `about`."""
+    """booking, proposal, place, guest, conversation, offer or report, of the id `about`."""
     about: UUID
     due_at: int
     ended_at: int | None = None

@@ -13,9 +13,10 @@ from fairwire_protocol.operations import chat as operations
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller, kinds_with_history, reading_kinds
+from fairwire_server.chat.noticing import ChatNoticing
 from fairwire_server.chat.reading import readable_end
 from fairwire_server.chat.records import Locked
-from fairwire_server.chat.rules import check_recall, may_transfer
+from fairwire_server.chat.rules import Conversation, check_recall, may_transfer
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.rules import Sight, check_visible
@@ -38,6 +39,7 @@ class Acts:
         store: ChatStore,
         contacts: ContactStore,
         streams: Streams,
+        noticing: ChatNoticing,
         *,
         recall_for: timedelta,
         waiting_minutes: int,
@@ -47,6 +49,7 @@ class Acts:
         self._store = store
         self._contacts = contacts
         self._streams = streams
+        self._noticing = noticing
         self._recall_for = recall_for
         self._waiting_minutes = waiting_minutes
 
@@ -115,11 +118,13 @@ class Acts:
             rows = await self._store.fetch(work.connection, "due_waiting", work.now, self._waiting_minutes)
             locked = await self._store.lock(work.connection, [row["id"] for row in rows])
             drafts: list[Draft] = []
+            waiting: list[Conversation] = []
             for one in locked.values():
                 conversation = one.conversation
                 if not conversation.open or conversation.unanswered_since is None or conversation.waiting_since:
                     continue  # answered while we waited for the lock
                 conversation.waiting_since = conversation.unanswered_since
+                waiting.append(conversation)
                 told = Told(Waiting(conversation=conversation.id, since=milliseconds(conversation.unanswered_since)))
                 readers = await self._reading_accounts(work, conversation.fair, conversation.exhibitor)
                 drafts.extend(
@@ -127,6 +132,7 @@ class Acts:
                 )
             for one in locked.values():
                 await self._save(work, one)
+            await self._noticing.waits(work, waiting)
             await self._streams.append(work, drafts)
         return len(locked)
 

@@ -16,8 +16,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Refused
-from fairwire_protocol.events import Announcement, Notice
-from fairwire_protocol.models import Person
+from fairwire_protocol.events import Announcement
 from fairwire_protocol.operations import Empty, Request
 from fairwire_protocol.operations import chat as chat_operations
 from fairwire_protocol.operations import organiser as operations
@@ -27,6 +26,7 @@ from fairwire_server.accounts.store import AccountStore
 from fairwire_server.chat.keyword_lists import KeywordLists
 from fairwire_server.chat.keywords import Action
 from fairwire_server.chat.moderation_store import ModerationStore
+from fairwire_server.chat.noticing import ChatNoticing
 from fairwire_server.chat.reading import page_cursor, read_cursor, readable_end
 from fairwire_server.chat.rules import normal_text
 from fairwire_server.clock import milliseconds
@@ -69,6 +69,7 @@ class Moderation:
         accounts: AccountStore,
         contacts: ContactStore,
         streams: Streams,
+        noticing: ChatNoticing,
         lists: KeywordLists,
         live: Live,
     ) -> None:
@@ -79,6 +80,7 @@ class Moderation:
         self._accounts = accounts
         self._contacts = contacts
         self._streams = streams
+        self._noticing = noticing
         self._lists = lists
         self._live = live
 
@@ -98,14 +100,8 @@ class Moderation:
             await self._store.insert_report(
                 work.connection, report, caller.fair, sight.conversation, caller.account, seqs, reason, work.now
             )
-            notice = Notice(
-                kind="report",
-                conversation=sight.conversation,
-                ts=milliseconds(work.now),
-                by=Person(id=caller.account, name=caller.name),
-            )
             organisers = await self._store.organisers(work.connection, caller.fair)
-            await self._streams.announce(work, [(organiser, notice) for organiser in organisers])
+            await self._noticing.reported(work, caller.fair, report, organisers)
             return chat_operations.Reported(report=report)
 
         return await self._commands.run(chat_operations.REPORT, caller, context, request, apply)

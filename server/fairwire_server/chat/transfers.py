@@ -10,13 +10,14 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Refused
-from fairwire_protocol.events import Notice, OfferClosed, OfferMade
+from fairwire_protocol.events import OfferClosed, OfferMade
 from fairwire_protocol.models import BuyerCard, Offer, Person, Transfer, TransferReason
 from fairwire_protocol.operations import Request
 from fairwire_protocol.operations import chat as operations
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller, may_receive
+from fairwire_server.chat.noticing import ChatNoticing
 from fairwire_server.chat.posting import Posting
 from fairwire_server.chat.records import Locked, TeamFact
 from fairwire_server.chat.routing import Actor, Online, change_holder
@@ -46,6 +47,7 @@ class Transfers:
         contacts: ContactStore,
         posting: Callable[[], Posting],
         online: Online,
+        noticing: ChatNoticing,
         *,
         offer_for: timedelta,
     ) -> None:
@@ -55,6 +57,7 @@ class Transfers:
         self._contacts = contacts
         self._posting = posting
         self._online = online
+        self._noticing = noticing
         self._offer_for = offer_for
 
     async def transfer(
@@ -75,8 +78,7 @@ class Transfers:
             await self._withdraw(work, posting, locked)
             seq = await self._move(work, posting, caller, locked, team, target.id, "transfer", request.note)
             if offline:
-                notice = Notice(kind="transfer_offline", conversation=locked.conversation.id, ts=milliseconds(work.now))
-                posting.tell(Draft(target.id, "team", Told(notice), locked.conversation.id))
+                await self._noticing.transferred(work, locked.conversation, seq)
             await posting.write(work)
             return operations.Transferred(seq=seq, target_offline=offline)
 
@@ -221,6 +223,8 @@ class Transfers:
         told = Told(OfferMade(offer=offer))
         for account in sorted({caller.account, target.id, conversation.holder}):
             posting.tell(Draft(account, "team", told, conversation.id))
+        if offline:
+            await self._noticing.asked(work, conversation.fair, offer.id, target.id, expires_at)
         await posting.write(work)
         return operations.Transferred(offer=offer, target_offline=offline)
 

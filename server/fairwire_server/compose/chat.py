@@ -15,6 +15,7 @@ from fairwire_server.chat.indexing import Indexer
 from fairwire_server.chat.keyword_lists import KeywordLists
 from fairwire_server.chat.moderation import LiveFigures, Moderation
 from fairwire_server.chat.moderation_store import ModerationStore
+from fairwire_server.chat.noticing import ChatNoticing
 from fairwire_server.chat.opening import Opening
 from fairwire_server.chat.posting import Posting
 from fairwire_server.chat.reading import Reading
@@ -43,7 +44,7 @@ def build_chat(g: Ground) -> dict[str, Any]:
     routing = Routing(store, g.presences.online)
     search_store = SearchStore()
     indexer = Indexer(works, search_store, g.search_tokens)
-    moderation_store = ModerationStore()
+    moderation_store, noticing = ModerationStore(), ChatNoticing(g.planning)
     keyword_lists = KeywordLists(works, moderation_store, g.folding)
 
     def observe_batch(size: int, seconds: float) -> None:
@@ -63,7 +64,7 @@ def build_chat(g: Ground) -> dict[str, Any]:
             accepted=indexer.feed if settings.search_index else lambda _: None,
             observe=observe_batch,
         ),
-        **_around_messages(g, posting),
+        **_around_messages(g, posting, noticing),
         "search": Search(works, search_store, g.contact_store, g.search_tokens),
         "indexer": indexer,
         "keyword_lists": keyword_lists,
@@ -74,13 +75,14 @@ def build_chat(g: Ground) -> dict[str, Any]:
             g.store,
             g.contact_store,
             g.streams,
+            noticing,
             keyword_lists,
             lambda fair: LiveFigures(*g.hub.figures(fair)),
         ),
     }
 
 
-def _around_messages(g: Ground, posting: Callable[[], Posting]) -> dict[str, Any]:
+def _around_messages(g: Ground, posting: Callable[[], Posting], noticing: ChatNoticing) -> dict[str, Any]:
     settings, works, store = g.settings, g.works, g.chat_store
     return {
         "reading": Reading(works, store, g.contact_store),
@@ -91,6 +93,7 @@ def _around_messages(g: Ground, posting: Callable[[], Posting]) -> dict[str, Any
             store,
             g.contact_store,
             g.streams,
+            noticing,
             recall_for=timedelta(seconds=settings.recall_s),
             waiting_minutes=settings.waiting_minutes,
         ),
@@ -101,6 +104,7 @@ def _around_messages(g: Ground, posting: Callable[[], Posting]) -> dict[str, Any
             g.contact_store,
             posting,
             g.presences.online,
+            noticing,
             offer_for=timedelta(seconds=settings.offer_s),
         ),
     }

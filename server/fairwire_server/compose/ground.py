@@ -27,7 +27,10 @@ from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.relay import Relay
 from fairwire_server.hub.sync import Sync
 from fairwire_server.jobs.errands import Errands
+from fairwire_server.jobs.hints import Hints
 from fairwire_server.meetings.snapshot import meeting_parts
+from fairwire_server.notices.planning import Planning
+from fairwire_server.notices.store import NoticeStore
 from fairwire_server.observe import Metrics
 from fairwire_server.settings import Settings
 from fairwire_server.streams.arrivals import Arrivals
@@ -66,6 +69,8 @@ class Ground:
     search_tokens: SearchTokens
     folding: Folding
     errands: Errands
+    hints: Hints
+    planning: Planning
 
     async def reset_streams(self, work: Work, accounts: Sequence[UUID]) -> None:
         """New epochs for these accounts, whose sockets come back for a snapshot once that is committed (W6)."""
@@ -97,6 +102,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
     limits = ContactLimits(recent=settings.recent_max, pins=settings.pins_max)
     contacts = Contacts(works, commands, contact_store, streams, limits)
     folding = Folding()
+    hints = Hints(works.database, works.clock, tells=settings.background == "worker")
     return Ground(
         settings=settings,
         works=works,
@@ -121,4 +127,6 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
         search_tokens=SearchTokens(folding),
         folding=folding,
         errands=Errands(),
+        hints=hints,
+        planning=Planning(NoticeStore(), hints, present),
     )

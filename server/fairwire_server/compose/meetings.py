@@ -18,6 +18,8 @@ from fairwire_server.meetings.bookings import Bookings
 from fairwire_server.meetings.holdings import ChatsAndMeetings
 from fairwire_server.meetings.listing import BookingViews
 from fairwire_server.meetings.making import Making
+from fairwire_server.meetings.notice_store import MeetingNoticeStore
+from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.proposals import Proposals
 from fairwire_server.meetings.request_store import RequestStore
 from fairwire_server.meetings.requesting import Requesting
@@ -35,7 +37,8 @@ def build_meetings(
 ) -> dict[str, Any]:
     """By the names they have among the services; beside them `holdings` (A6) and `audience` (W5), for accounts and contacts."""
     bookings, slots, places, requests = BookingStore(), SlotStore(), WaitingStore(), RequestStore()
-    telling = Telling(bookings, g.chat_store, posting)
+    telling, noticing = Telling(bookings, g.chat_store, posting), Noticing(g.planning, MeetingNoticeStore())
+    telling.notify = noticing.notify
     pairing = Pairing(g.chat_store, g.presences.online)
     making = Making(requests, pairing, telling)
     waiting = Waiting(
@@ -47,6 +50,7 @@ def build_meetings(
         g.streams,
         pairing,
         making,
+        noticing,
         keywords,
         places_max=g.settings.places_max,
         hold=timedelta(seconds=g.settings.place_s),
@@ -54,12 +58,13 @@ def build_meetings(
     telling.seat_freed = waiting.seat_freed
     return {
         "telling": telling,
+        "noticing": noticing,
         "slots": Slots(g.works, g.commands, slots, places, g.streams, batch_max=g.settings.slot_batch_max),
         "requesting": Requesting(g.works, slots, requests, places, making, keywords),
         "waiting": waiting,
         "bookings": Bookings(g.commands, bookings, telling, keywords),
         "proposals": Proposals(
-            g.works, g.commands, bookings, telling, keywords, lasts=timedelta(hours=g.settings.proposal_hours)
+            g.works, g.commands, bookings, telling, noticing, keywords, lasts=timedelta(hours=g.settings.proposal_hours)
         ),
         "booking_views": BookingViews(g.works, bookings),
         "holdings": ChatsAndMeetings(transfers, g.chat_store, bookings, telling, posting),

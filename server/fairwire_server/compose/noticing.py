@@ -1,4 +1,4 @@
-"""Notices, put together: planning inside the bookings' transactions, and the lanes that drain them."""
+"""Notices, put together: what they are about, and the lanes that drain what was planned."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from uuid import uuid4
 
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.tokens import Tokens
+from fairwire_server.chat.notice_store import ChatNoticeStore
+from fairwire_server.chat.subject import ConversationSubject, OfferSubject, ReportSubject
 from fairwire_server.database.present import Present
 from fairwire_server.database.work import Works
 from fairwire_server.jobs.hints import Hints
 from fairwire_server.jobs.lanes import Lanes
 from fairwire_server.meetings.calendar import Calendars
 from fairwire_server.meetings.notice_store import MeetingNoticeStore
-from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.own_links import OwnLinks
 from fairwire_server.meetings.subject import BookingSubject, WaitingSubject
-from fairwire_server.meetings.telling import Telling
 from fairwire_server.notices.claiming import Claims
 from fairwire_server.notices.fall_over import FallOver
 from fairwire_server.notices.outcomes import Outcomes
@@ -34,7 +34,7 @@ from fairwire_server.notices.unsubscribe import Unsubscribing
 from fairwire_server.settings import Settings
 from fairwire_server.streams.service import Streams
 
-__all__ = ["build_notices"]
+__all__ = ["build_notices", "notice_subjects"]
 
 
 def build_notices(
@@ -44,17 +44,15 @@ def build_notices(
     tokens: Tokens,
     commands: Commands,
     streams: Streams,
-    telling: Telling,
+    planning: Planning,
+    hints: Hints,
     own_links: OwnLinks,
     calendars: Calendars,
     channels: Sequence[Channel],
 ) -> dict[str, Any]:
-    """Planning, registered with the bookings' telling; the lanes of this process, and what feeds them."""
+    """The lanes of this process, and what feeds them."""
     url = settings.public_url or f"http://{settings.host}:{settings.port}"
-    store, hints = NoticeStore(), Hints(works.database, works.clock, tells=settings.background == "worker")
-    planning = Planning(store, hints, present)
-    noticing = Noticing(planning, MeetingNoticeStore())
-    telling.notify = noticing.notify
+    store = NoticeStore()
     fall_over = FallOver(store, planning, hints)
     unsubscribing = Unsubscribing(works, store, tokens.key, url)
     claims = Claims(
@@ -62,16 +60,15 @@ def build_notices(
         store,
         streams,
         fall_over,
-        _subjects(own_links, calendars),
+        notice_subjects(own_links, calendars),
         present,
         worker=uuid4(),
         budget=Budget(total=settings.sms_daily_max),
     )
     outcomes = Outcomes(works, store, fall_over, present)
-    lanes = Lanes(claims, outcomes, Rendering(unsubscribing.address), channels, works.clock)
+    lanes = Lanes(claims, outcomes, Rendering(unsubscribing.address, url), channels, works.clock)
     hints.heard = lanes.hint
     return {
-        "noticing": noticing,
         "hints": hints,
         "lanes": lanes,
         "taking_in": TakingIn(works, store, fall_over, present),
@@ -81,12 +78,15 @@ def build_notices(
     }
 
 
-def _subjects(own_links: OwnLinks, calendars: Calendars) -> dict[str, Subject]:
+def notice_subjects(own_links: OwnLinks, calendars: Calendars) -> dict[str, Subject]:
     """Who re-checks what a notice is about (N2)."""
-    store = MeetingNoticeStore()
+    store, chats = MeetingNoticeStore(), ChatNoticeStore()
     return {
         "booking": BookingSubject(store, own_links, calendars),
         "proposal": WaitingSubject(store, "notice_proposals"),
         "place": WaitingSubject(store, "notice_places"),
         "guest": WaitingSubject(store, "notice_guests"),
+        "conversation": ConversationSubject(chats),
+        "offer": OfferSubject(chats),
+        "report": ReportSubject(chats),
     }

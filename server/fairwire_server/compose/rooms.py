@@ -18,6 +18,7 @@ from fairwire_server.meetings.inviting import Inviting
 from fairwire_server.meetings.links import Links
 from fairwire_server.meetings.lobby import Lobby
 from fairwire_server.meetings.lobby_events import LobbyEvents
+from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.own_links import OwnLinks
 from fairwire_server.meetings.rooms import JitsiKey, JitsiRooms, RoomProvider, TemplateRooms
 from fairwire_server.meetings.rooms_store import RoomStore
@@ -50,11 +51,13 @@ def room_provider(settings: Settings) -> RoomProvider:
         raise SettingsError([Fault(variable, "The file holds no private RSA key in PEM that can be read.")]) from error
 
 
-def build_rooms(g: Ground, telling: Telling, throttle: Throttle, rooms: RoomProvider) -> dict[str, Any]:
+def build_rooms(
+    g: Ground, telling: Telling, noticing: Noticing, throttle: Throttle, rooms: RoomProvider
+) -> dict[str, Any]:
     """The services, by their names in `Services`."""
     settings, url = g.settings, public_address(g.settings)
     store, links = RoomStore(), Links(g.tokens.key, url)
-    events = LobbyEvents(store, BookingStore())
+    events = LobbyEvents(store, BookingStore(), noticing)
     name, address = parseaddr(settings.smtp_from)
     organizer = Party(name or "Fairwire", address or f"fairwire@{urlsplit(url).hostname or 'localhost'}")
     calendars = Calendars(organizer)

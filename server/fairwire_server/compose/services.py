@@ -128,7 +128,8 @@ def build_services(ground: Ground, post: Post, channels: Sequence[Channel] = ())
     chat = build_chat(ground)
     meetings = build_meetings(ground, chat["transfers"], build_posting(ground), chat["keyword_lists"])
     accounts = build_accounts(ground, post, meetings.pop("holdings"), meetings.pop("audience"))
-    rooms = build_rooms(ground, meetings["telling"], accounts["throttle"], room_provider(ground.settings))
+    provider = room_provider(ground.settings)
+    rooms = build_rooms(ground, meetings["telling"], meetings["noticing"], accounts["throttle"], provider)
     return Services(
         **accounts,
         **chat,
@@ -144,7 +145,8 @@ def build_services(ground: Ground, post: Post, channels: Sequence[Channel] = ())
             ground.tokens,
             ground.commands,
             ground.streams,
-            meetings["telling"],
+            ground.planning,
+            ground.hints,
             rooms["own_links"],
             rooms["calendars"],
             channels,

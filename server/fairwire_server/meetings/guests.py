@@ -211,8 +211,8 @@ class Guests:
         row = await self._store.row(work.connection, "insert_guest", uuid7(), *args, name, _digest(cookie), work.now)
         assert row is not None
         guest = guest_of(row)
-        drafts = await self._events.changed(work, entrance, guest) + await self._events.waits(work, entrance, guest)
-        await self._telling.told_again(work, [], drafts)
+        await self._events.waits(work, entrance, guest)
+        await self._telling.told_again(work, [], await self._events.changed(work, entrance, guest))
         return guest
 
     async def _goes_in(self, work: Work, booking: UUID, guest: Guest | None, language: Literal["zh", "en"]) -> str:

@@ -37,7 +37,8 @@ def why_not(
             return _first((now.state, now.state != "assigned"), ("reassigned", now.assignment != assignment))
         case "changed":
             ended = now.state not in ("pending", "assigned")
-            return _first((now.state, ended), ("moved", now.time_revision != time_revision))
+            elsewhere = side == "team" and now.receiver != recipient
+            return _first((now.state, ended), ("moved", now.time_revision != time_revision), ("reassigned", elsewhere))
         case "reassigned":
             return _first(
                 (now.state, now.state in ("rejected", "cancelled")), ("superseded", now.assignment != assignment)

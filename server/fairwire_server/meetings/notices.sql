@@ -30,20 +30,27 @@ CROSS JOIN LATERAL (
 WHERE m.starts_at IS NOT NULL;
 
 -- name: notice_proposals
--- Proposals that still wait for an answer (M7).
-SELECT p.id, p.booking_id, p.expires_at, s.starts_at, s.ends_at, b.conversation_id, a.name AS buyer_name, e.name_zh, e.name_en, b.topic
+-- Proposals and what became of them (M7); `members`: the receiving account answers for the exhibitor once there is one.
+SELECT p.id, p.outcome, p.expires_at, CASE WHEN b.receiver_id IS NOT NULL THEN ARRAY[b.receiver_id] END AS members,
+       p.booking_id, b.conversation_id, s.starts_at, s.ends_at, b.starts_at AS moves_from, a.name AS buyer_name, e.name_zh, e.name_en, b.topic,
+       p.by_id, w.name AS by_name, p.note
 FROM proposal p JOIN slot s ON s.id = p.slot_id JOIN booking b ON b.id = p.booking_id
-JOIN account a ON a.id = b.buyer_id JOIN exhibitor e ON e.id = b.exhibitor_id
-WHERE p.id = ANY ($1::uuid[]) AND p.outcome IS NULL;
+JOIN account a ON a.id = b.buyer_id JOIN account w ON w.id = p.by_id JOIN exhibitor e ON e.id = b.exhibitor_id
+WHERE p.id = ANY ($1::uuid[]);
 
 -- name: notice_places
--- Offered places that still wait for an answer (M13).
-SELECT p.id, s.starts_at, s.ends_at, e.name_zh, e.name_en, p.topic
+-- Offered places and what became of them (M13).
+SELECT p.id, p.outcome, p.expires_at, s.starts_at, s.ends_at, e.name_zh, e.name_en, p.topic
 FROM place p JOIN slot s ON s.id = p.slot_id JOIN exhibitor e ON e.id = s.exhibitor_id
-WHERE p.id = ANY ($1::uuid[]) AND p.outcome IS NULL AND p.expires_at IS NOT NULL;
+WHERE p.id = ANY ($1::uuid[]);
 
 -- name: notice_guests
--- Guests who still wait in the lobby (M9).
-SELECT g.id, g.booking_id, b.conversation_id, b.starts_at, b.ends_at
-FROM guest g JOIN booking b ON b.id = g.booking_id
-WHERE g.id = ANY ($1::uuid[]) AND g.admitted_at IS NULL AND g.refused_at IS NULL;
+-- Guests, whether somebody has answered them, or the meeting is off; `members`: who takes part for the exhibitor now (M9).
+SELECT g.id, CASE WHEN g.refused_at IS NOT NULL THEN 'refused' WHEN g.admitted_at IS NOT NULL THEN 'admitted'
+                  WHEN b.state <> 'assigned' THEN b.state END AS outcome,
+       NULL::timestamptz AS expires_at,
+       ARRAY(SELECT i.account_id FROM invited i WHERE i.booking_id = b.id AND i.revoked_at IS NULL) || b.receiver_id AS members,
+       g.booking_id, b.conversation_id, b.starts_at, b.ends_at, a.name AS buyer_name, e.name_zh, e.name_en, b.topic,
+       g.id AS guest_id, g.name AS guest_name
+FROM guest g JOIN booking b ON b.id = g.booking_id JOIN account a ON a.id = b.buyer_id JOIN exhibitor e ON e.id = b.exhibitor_id
+WHERE g.id = ANY ($1::uuid[]);

@@ -6,19 +6,20 @@ request and once more when it is still pending at T−24 h. What is written here
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from fairwire_protocol.events import NoticeKind
-from fairwire_protocol.models import Side
+from fairwire_protocol.models import Guest, Side
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.database.work import Work
+from fairwire_server.meetings.notice_rules import Standing, why_not
 from fairwire_server.meetings.notice_store import MeetingNoticeStore
-from fairwire_server.meetings.records import BookingFact, Change
+from fairwire_server.meetings.records import BookingFact, Change, OfferedPlace
 from fairwire_server.notices.planning import Planning, Withdrawal
-from fairwire_server.notices.records import SubjectKind, Wanted
+from fairwire_server.notices.records import Wanted
 from fairwire_server.notices.rules import DAY_S, SOON_S
 from fairwire_server.streams.told import Draft
 
@@ -42,14 +43,10 @@ class Noticing:
         await self._planning.withdraw(work, [one for change in changes for one in withdrawn_by(change)])
         asked = {change.after.exhibitor for change in changes if change.after.state == "pending"}
         deciders = await self.deciders(work, asked) if asked else {}
-        await self._planning.plan(
-            work,
-            [
-                one
-                for change in changes
-                for one in wanted_by(change, deciders.get(change.after.exhibitor, ()), work.now)
-            ],
-        )
+        wanted = [
+            one for change in changes for one in wanted_by(change, deciders.get(change.after.exhibitor, ()), work.now)
+        ]
+        await self._planning.plan(work, _still_true(wanted, changes))
         return ()
 
     async def proposed(self, work: Work, booking: BookingFact, proposal: UUID, by: Side, expires_at: datetime) -> None:
@@ -61,21 +58,32 @@ class Noticing:
         else:
             found = await self.deciders(work, {booking.exhibitor})
             people = [(account, "team") for account in found.get(booking.exhibitor, ())]
-        await self._at_once(work, "proposal", proposal, booking.fair, "proposed", people, expires_at)
+        await self._planning.news(work, "proposed", ("proposal", proposal), booking.fair, people, expires_at)
 
-    async def place_offered(self, work: Work, fair: UUID, place: UUID, buyer: UUID, expires_at: datetime) -> None:
-        """M13: the freed seat is held for this buyer."""
-        await self._at_once(work, "place", place, fair, "place_offered", [(buyer, "buyer")], expires_at)
+    async def places_offered(self, work: Work, offered: Sequence[OfferedPlace]) -> None:
+        """M13: a freed seat is held for each of these buyers."""
+        await self._planning.plan(
+            work,
+            [
+                Wanted(
+                    subject="place",
+                    subject_id=one.place,
+                    fair=one.fair,
+                    kind="place_offered",
+                    recipient=one.buyer,
+                    side="buyer",
+                    useless_at=one.expires_at,
+                )
+                for one in offered
+            ],
+        )
 
     async def guest_waiting(
-        self, work: Work, fair: UUID, guest: UUID, members: Sequence[tuple[UUID, Side]], useless_at: datetime
+        self, work: Work, fair: UUID, guest: Guest, members: Collection[UUID], until: datetime
     ) -> None:
-        """M9: somebody stands in the lobby and waits to be admitted by a member of that side."""
-        await self._at_once(work, "guest", guest, fair, "guest_waiting", members, useless_at)
-
-    async def withdraw(self, work: Work, subjects: Sequence[UUID], reason: str) -> None:
-        """A proposal, place or guest that needs no answer any more."""
-        await self._planning.withdraw(work, [Withdrawal(subject, reason) for subject in subjects])
+        """M9: somebody stands in the lobby and waits to be admitted by a member of the side that invited."""
+        people = [(member, guest.side) for member in sorted(members)]
+        await self._planning.news(work, "guest_waiting", ("guest", guest.id), fair, people, until)
 
     async def deciders(self, work: Work, exhibitors: set[UUID]) -> Mapping[UUID, Sequence[UUID]]:
         """N10: the active accounts of each exhibitor that assign bookings, main and managers unless the fair says otherwise (A7)."""
@@ -85,32 +93,6 @@ class Noticing:
             if table.get(row["kind"], {}).get("assign_bookings", "no") != "no":
                 found.setdefault(row["exhibitor_id"], []).append(row["id"])
         return found
-
-    async def _at_once(
-        self,
-        work: Work,
-        subject: SubjectKind,
-        subject_id: UUID,
-        fair: UUID,
-        kind: NoticeKind,
-        people: Sequence[tuple[UUID, Side]],
-        useless_at: datetime,
-    ) -> None:
-        await self._planning.plan(
-            work,
-            [
-                Wanted(
-                    subject=subject,
-                    subject_id=subject_id,
-                    fair=fair,
-                    kind=kind,
-                    recipient=account,
-                    side=side,
-                    useless_at=useless_at,
-                )
-                for account, side in people
-            ],
-        )
 
 
 def withdrawn_by(change: Change) -> Iterator[Withdrawal]:
@@ -156,6 +138,30 @@ def wanted_by(change: Change, deciders: Sequence[UUID], now: datetime) -> Iterat
             receiver = after.receiver or (before.receiver if before else None)
             if receiver is not None:
                 yield plan.at_once(change.kind, receiver, "team")
+
+
+def _still_true(wanted: Sequence[Wanted], changes: Sequence[Change]) -> Sequence[Wanted]:
+    """Without what a later change of the same transaction makes untrue, or tells the same people again: moved, and by that pending."""
+    last = {change.after.id: change.after for change in changes}
+    if len(last) == len(changes):
+        return wanted
+    kept = {
+        (one.subject_id, one.kind, one.recipient): one
+        for one in wanted
+        if _why_untrue(one, last[one.subject_id]) is None
+    }
+    return list(kept.values())
+
+
+def _why_untrue(one: Wanted, booking: BookingFact) -> str | None:
+    standing = Standing(
+        state=booking.state,
+        buyer=booking.buyer,
+        receiver=booking.receiver,
+        time_revision=booking.time_revision,
+        assignment=booking.assignment,
+    )
+    return why_not(one.kind, one.side, one.recipient, one.time_revision, one.assignment, standing)
 
 
 class _Plan:

@@ -10,23 +10,20 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Refused
-from fairwire_protocol.events import Notice
-from fairwire_protocol.models import Person
 from fairwire_protocol.operations import bookings as operations
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.chat.keywords import KeywordList
-from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.bookings import last_word, said, side_of
 from fairwire_server.meetings.holding import Held, OpenProposal, hold, hold_visible
+from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.meetings.rules import accepted, expiry, may_arrange, receives_meetings, stepped
 from fairwire_server.meetings.slot_store import SlotFact
 from fairwire_server.meetings.telling import Telling
-from fairwire_server.streams.told import Draft, Told
 
 __all__ = ["Proposals"]
 
@@ -42,6 +39,7 @@ class Proposals:
         commands: Commands,
         store: BookingStore,
         telling: Telling,
+        noticing: Noticing,
         keywords: Callable[[UUID], KeywordList],
         *,
         lasts: timedelta,
@@ -50,6 +48,7 @@ class Proposals:
         self._commands = commands
         self._store = store
         self._telling = telling
+        self._noticing = noticing
         self._keywords = keywords
         self._lasts = lasts
 
@@ -72,10 +71,11 @@ class Proposals:
             await self._check_slot(work, caller, booking, slot)
             assert slot is not None
             expires_at = expiry(work.now, booking, slot.starts_at, self._lasts)
-            facts = (uuid7(), booking.id, slot.id, side, caller.account, note, work.now, expires_at)
+            proposal = uuid7()
+            facts = (proposal, booking.id, slot.id, side, caller.account, note, work.now, expires_at)
             await self._store.run(work.connection, "insert_proposal", *facts)
-            notices = await self._notices(work, caller, booking, slot)
-            await self._telling.told_again(work, [booking.id], notices, freed=[x for x in freed if x != slot.id])
+            await self._noticing.proposed(work, booking, proposal, side, expires_at)
+            await self._telling.told_again(work, [booking.id], freed=[x for x in freed if x != slot.id])
             return await self._reply(work, booking.id)
 
         return await self._commands.run(operations.PROPOSE, caller, context, request, apply)
@@ -184,23 +184,6 @@ class Proposals:
         """The slot in which a seat is free again."""
         await self._store.run(work.connection, "close_proposal", proposal.id, outcome)
         return proposal.slot
-
-    async def _notices(self, work: Work, caller: Caller, booking: BookingFact, slot: SlotFact) -> list[Draft]:
-        """In-app to whoever may answer: the buyer, or the receiving account, or while there is none who sees all bookings."""
-        notice = Notice(
-            kind="proposed",
-            conversation=booking.conversation,
-            booking=booking.id,
-            ts=milliseconds(work.now),
-            starts_at=milliseconds(slot.starts_at),
-            by=Person(id=caller.account, name=caller.name),
-        )
-        told = Told(notice)
-        if caller.side == "team":
-            return [Draft(booking.buyer, "buyer", told, booking.conversation)]
-        team = (await self._store.teams(work.connection, [booking.exhibitor]))[booking.exhibitor]
-        chosen = [booking.receiver] if booking.receiver else [member.id for member in team if member.sees == "all"]
-        return [Draft(account, "team", told, booking.conversation) for account in chosen]
 
     async def _reply(self, work: Work, booking: UUID) -> operations.BookingReply:
         return operations.BookingReply(booking=(await self._store.shown(work.connection, [booking]))[booking])

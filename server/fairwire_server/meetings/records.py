@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from fairwire_protocol.models import BookingChange, Side
 from fairwire_server.meetings.rules import BookingFact
 
-__all__ = ["BookingFact", "Change"]
+__all__ = ["BookingFact", "Change", "OfferedPlace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +26,13 @@ class Change:
     by: UUID
     by_name: str
     side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedPlace:
+    """A place in a waiting list that a seat is held for until then (M13)."""
+
+    place: UUID
+    buyer: UUID
+    fair: UUID
+    expires_at: datetime

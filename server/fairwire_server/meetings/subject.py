@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from fairwire_protocol.events import Notice
@@ -50,17 +50,19 @@ class BookingSubject:
                 open_.append(one)
             else:
                 answers[one.id] = why
-        links = await self._addresses(work, open_)
+        links = await self._addresses(work, open_, rows)
         following = await self._following(work, [one for one in open_ if one.kind == "time_up"], rows)
         for one in open_:
             row = rows[one.subject_id]
-            link = links.get((one.subject_id, one.side), "")
+            link = links[one.subject_id, one.side] if _forwards(one, row) else ""
             answers[one.id] = self._facts(one, row, link, following.get((one.recipient, row["ends_at"])), work.now)
         return answers
 
-    async def _addresses(self, work: Work, notices: Sequence[Claimed]) -> Mapping[tuple[UUID, Side], str]:
-        """M9: the own side's link stands in mails, in the block made for forwarding."""
-        wanted = {(one.subject_id, one.side) for one in notices if one.channel == "email" and one.kind not in _LINKLESS}
+    async def _addresses(
+        self, work: Work, notices: Sequence[Claimed], rows: Mapping[UUID, Row]
+    ) -> Mapping[tuple[UUID, Side], str]:
+        """M9: the own side's link stands in mails and in the app, in the block made for forwarding."""
+        wanted = {(one.subject_id, one.side) for one in notices if _forwards(one, rows[one.subject_id])}
         return await self._links.addresses(work, wanted) if wanted else {}
 
     async def _following(
@@ -82,6 +84,8 @@ class BookingSubject:
             starts_at=milliseconds(row["starts_at"]),
             next_at=None if following is None else milliseconds(following),
             about=receiver if one.kind == "unreached" else None,
+            link=link or None,
+            room_number=(row["room_number"] or None) if link else None,
         )
         return Facts(
             event=event,
@@ -94,6 +98,7 @@ class BookingSubject:
             topic=row["topic"],
             reason=row["reason"] or "",
             room_number=row["room_number"] or "",
+            next_at=following,
             link=link,
             calendar=partial(self._calendar, one, row, link, now),
         )
@@ -126,6 +131,12 @@ class BookingSubject:
         return self._calendars.request(meeting, attendee, language=language, now=now), "REQUEST"
 
 
+def _forwards(one: Claimed, row: Row) -> bool:
+    """Whether it carries the block: to those who meet, and not to whom the meeting was just taken from."""
+    taken_away = one.kind == "reassigned" and one.side == "team"
+    return one.channel != "sms" and row["state"] == "assigned" and one.kind not in _LINKLESS and not taken_away
+
+
 def _why_not(one: Claimed, row: Row) -> str | None:
     standing = Standing(
         state=row["state"],
@@ -140,36 +151,51 @@ def _why_not(one: Claimed, row: Row) -> str | None:
 
 
 class WaitingSubject:
-    """Notices of what waits for an answer: a proposal, an offered place, a guest in the lobby. Answered, they are gone."""
+    """Notices of what waits for an answer: a proposal, an offered place, a guest in the lobby. What became of it is why they end."""
 
     def __init__(self, store: MeetingNoticeStore, query: str) -> None:
         self._store = store
         self._query = query
 
     async def recheck(self, work: Work, notices: Sequence[Claimed]) -> Mapping[UUID, Facts | str]:
-        """Those that still wait."""
+        """Those that still wait, and for an answer that this recipient may give."""
         found = await self._store.fetch(work.connection, self._query, list({one.subject_id for one in notices}))
         rows = {row["id"]: row for row in found}
-        return {
-            one.id: _waiting(one, rows[one.subject_id], work.now) if one.subject_id in rows else "answered"
-            for one in notices
-        }
+        return {one.id: _waiting(one, rows[one.subject_id], work.now) for one in notices if one.subject_id in rows}
 
 
-def _waiting(one: Claimed, row: Row, now: datetime) -> Facts:
+def _waiting(one: Claimed, row: Row, now: datetime) -> Facts | str:
     has = dict(row)
+    if has["outcome"] is not None:
+        return str(has["outcome"])
+    if has["expires_at"] is not None and has["expires_at"] <= now:
+        return "expired"
+    if one.side == "team" and has.get("members") is not None and one.recipient not in has["members"]:
+        return "reassigned"
+    event = Notice(
+        kind=one.kind,
+        conversation=has.get("conversation_id"),
+        booking=has.get("booking_id"),
+        ts=milliseconds(now),
+        starts_at=milliseconds(row["starts_at"]),
+        by=_person(has, "by"),
+        about=_person(has, "guest"),
+    )
     return Facts(
-        event=Notice(
-            kind=one.kind,
-            conversation=has.get("conversation_id"),
-            booking=has.get("booking_id"),
-            ts=milliseconds(now),
-            starts_at=milliseconds(row["starts_at"]),
-        ),
+        event=event,
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
-        exhibitor_zh=has.get("name_zh", ""),
-        exhibitor_en=has.get("name_en", ""),
+        exhibitor_zh=row["name_zh"],
+        exhibitor_en=row["name_en"],
         buyer=has.get("buyer_name", ""),
-        topic=has.get("topic", ""),
+        topic=row["topic"],
+        by=has.get("by_name", ""),
+        note=has.get("note", ""),
+        guest=has.get("guest_name", ""),
+        moves_from=has.get("moves_from"),
+        answer_by=row["expires_at"],
     )
+
+
+def _person(has: Mapping[str, Any], who: str) -> Person | None:
+    return Person(id=has[f"{who}_id"], name=has[f"{who}_name"]) if f"{who}_id" in has else None

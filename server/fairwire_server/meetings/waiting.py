@@ -26,6 +26,7 @@ from fairwire_server.chat.rules import check_may_open
 from fairwire_server.context import Context
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.making import Making
+from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.request_rules import Stand, check_bookable
 from fairwire_server.meetings.request_store import NewBooking, RequestStore
 from fairwire_server.meetings.requesting import topic_for
@@ -52,6 +53,7 @@ class Waiting:
         streams: Streams,
         pairing: Pairing,
         making: Making,
+        noticing: Noticing,
         keywords: Callable[[UUID], KeywordList],
         *,
         places_max: int,
@@ -65,6 +67,7 @@ class Waiting:
         self._streams = streams
         self._pairing = pairing
         self._making = making
+        self._noticing = noticing
         self._keywords = keywords
         self._places_max = places_max
         self._hold = hold
@@ -198,10 +201,11 @@ class Waiting:
                 offered.append(one.id)
             else:
                 passed_over.append(one.id)
-        return [
-            *(await self._places.offer(work, offered, work.now + self._hold) if offered else ()),
-            *(await self._places.close(work, passed_over, "over") if passed_over else ()),
-        ]
+        drafts: list[Draft] = []
+        if offered:
+            places, drafts = await self._places.offer(work, offered, work.now + self._hold)
+            await self._noticing.places_offered(work, places)
+        return [*drafts, *(await self._places.close(work, passed_over, "over") if passed_over else ())]
 
     async def expire(self) -> None:
         """Offers nobody answered pass on; lines of slots that begin are over."""

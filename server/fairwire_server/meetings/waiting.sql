@@ -47,7 +47,8 @@ ORDER BY p.slot_id, p.id;
 -- name: offer_places
 -- M13: the seat is held until then, and never past the slot's start.
 UPDATE place p SET offered_at = $2, expires_at = least($3, s.starts_at)
-FROM slot s WHERE s.id = p.slot_id AND p.id = ANY ($1::uuid[]);
+FROM slot s WHERE s.id = p.slot_id AND p.id = ANY ($1::uuid[])
+RETURNING p.id, p.buyer_id, s.fair_id, p.expires_at;
 
 -- name: places
 -- Places as their buyers see them.

@@ -10,13 +10,13 @@ from uuid import UUID
 
 import msgspec
 
-from fairwire_protocol.events import Notice, PlaceChanged
+from fairwire_protocol.events import PlaceChanged
 from fairwire_protocol.models import Place
 from fairwire_server.accounts.callers import capabilities_of
-from fairwire_server.clock import milliseconds
 from fairwire_server.database.pool import Connection, Row
 from fairwire_server.database.queries import load_queries
 from fairwire_server.database.work import Work
+from fairwire_server.meetings.records import OfferedPlace
 from fairwire_server.meetings.shapes import place_of
 from fairwire_server.meetings.slot_rules import capacity_of
 from fairwire_server.streams.told import Draft, Told
@@ -97,14 +97,13 @@ class WaitingStore:
                 found[row["id"]] = capacity_of(active, table, receivers_only=row["receivers_only"])
         return found
 
-    async def offer(self, work: Work, places: Sequence[UUID], until: datetime) -> list[Draft]:
-        """M13: a freed seat is held for each of these; what their buyers are told."""
-        await work.connection.execute(self._sql["offer_places"], places, work.now, until)
-        drafts = []
-        for buyer, place in await self.shown(work.connection, places):
-            notice = Notice(kind="place_offered", ts=milliseconds(work.now), starts_at=place.starts_at)
-            drafts += [_draft(buyer, place), Draft(buyer, "buyer", Told(notice))]
-        return drafts
+    async def offer(
+        self, work: Work, places: Sequence[UUID], until: datetime
+    ) -> tuple[list[OfferedPlace], list[Draft]]:
+        """M13: a freed seat is held for each of these; which they are, and how their buyers' places look now."""
+        rows = await work.connection.fetch(self._sql["offer_places"], places, work.now, until)
+        shown = await self.shown(work.connection, places)
+        return [OfferedPlace(*row) for row in rows], [_draft(buyer, place) for buyer, place in shown]
 
     async def close(self, work: Work, places: Sequence[UUID], outcome: Outcome) -> list[Draft]:
         """What became of these places; what their buyers are told."""

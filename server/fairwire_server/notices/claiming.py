@@ -129,12 +129,13 @@ class Claims:
             kept, ends = await self._sort(work, now, rows)
             await self._end(work, now, ends)
             if kept:
-                await self._store.run(work.connection, "told", [one.id for one, _, _ in kept], now, self._worker)
                 told = [
                     Draft(one.recipient, one.side, Told(facts.event), facts.event.conversation)
                     for one, _, facts in kept
                 ]
                 await self._streams.append(work, told)
+                done = await self._present(work)
+                await self._store.run(work.connection, "told", [one.id for one, _, _ in kept], now, done, self._worker)
         return len(rows)
 
     async def divert(self, channel: str, room: int) -> int:

@@ -8,7 +8,7 @@ after the change was acknowledged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,9 +17,11 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Unavailable
+from fairwire_protocol.events import NoticeKind
+from fairwire_protocol.models import Side
 from fairwire_server.database.present import Present
 from fairwire_server.database.work import Work
-from fairwire_server.notices.records import Wanted
+from fairwire_server.notices.records import SubjectKind, Wanted
 from fairwire_server.notices.rules import KINDS, ChannelName, channels_for, planned_state
 from fairwire_server.notices.store import NoticeStore
 
@@ -64,6 +66,30 @@ class Planning:
         await self._store.columns(work.connection, "plan", list(rows.values()), work.now)
         if any(one.offset_s is None for one in wanted):
             work.on_commit(self._hint)
+
+    async def news(
+        self,
+        work: Work,
+        kind: NoticeKind,
+        about: tuple[SubjectKind, UUID],
+        fair: UUID,
+        people: Iterable[tuple[UUID, Side]],
+        useless_at: datetime,
+    ) -> None:
+        """Tell these people at once of what happens once (N10)."""
+        wanted = [
+            Wanted(
+                subject=about[0],
+                subject_id=about[1],
+                fair=fair,
+                kind=kind,
+                recipient=account,
+                side=side,
+                useless_at=useless_at,
+            )
+            for account, side in people
+        ]
+        await self.plan(work, wanted)
 
     async def withdraw(self, work: Work, withdrawals: Sequence[Withdrawal]) -> None:
         """End what was planned and is not wanted any more. Raises `busy` when something of it does not stop being handed over."""

@@ -116,12 +116,12 @@ WITH held AS (
 INSERT INTO notice_attempt (notice_id, number, provider, worker, at) SELECT id, attempts, $3, $4, $5 FROM held;
 
 -- name: told
--- What is in the app once this transaction is committed.
+-- What is in the app once this transaction is committed; it was claimed at $2 and written by $3.
 WITH held AS (
-    UPDATE notice SET state = 'sent', attempts = attempts + 1, reason = NULL, ended_at = $2 WHERE id = ANY ($1::uuid[]) RETURNING id, attempts
+    UPDATE notice SET state = 'sent', attempts = attempts + 1, reason = NULL, ended_at = $3 WHERE id = ANY ($1::uuid[]) RETURNING id, attempts
 )
 INSERT INTO notice_attempt (notice_id, number, provider, worker, at, ended_at, outcome)
-SELECT id, attempts, 'in_app', $3, $2, $2, 'sent' FROM held;
+SELECT id, attempts, 'in_app', $4, $2, $3, 'sent' FROM held;
 
 -- name: settle
 -- Due ones that are not sent now: skipped with a reason, or put off for quiet hours (N2, N7, N9, A8).

@@ -15,7 +15,7 @@ from fairwire_server.notices.rules import Addressee, ChannelName
 
 __all__ = ["Claimed", "Facts", "MakeCalendar", "Recipient", "Subject", "SubjectKind", "Wanted"]
 
-SubjectKind = Literal["booking", "proposal", "place", "conversation", "guest"]
+SubjectKind = Literal["booking", "proposal", "place", "guest", "conversation", "offer", "report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,15 @@ class Facts:
     receiver: str = ""
     topic: str = ""
     reason: str = ""
+    by: str = ""
+    """Who proposes, transfers or reports."""
+    note: str = ""
+    guest: str = ""
+    moves_from: datetime | None = None
+    """When the meeting is now that `starts_at` is proposed for (M7)."""
+    next_at: datetime | None = None
+    """When the recipient's next meeting starts (M10)."""
+    answer_by: datetime | None = None
     room_number: str = ""
     link: str = field(default="", repr=False)
     """The own side's, for the block made for forwarding (M9)."""

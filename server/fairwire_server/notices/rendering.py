@@ -14,7 +14,7 @@ import jinja2
 from fairwire_server.notices.claiming import Held
 from fairwire_server.notices.parcels import Mail, Sms
 from fairwire_server.notices.records import Claimed, Facts, Recipient
-from fairwire_server.notices.wording import SMS_TEMPLATES, WORDS, Language, sentence, subject
+from fairwire_server.notices.wording import SMS_TEMPLATES, WORDS, Language, Saying, sentence, subject
 
 __all__ = ["Rendering", "clock_time", "short_time"]
 
@@ -25,10 +25,11 @@ _CALENDAR_KINDS: Final = frozenset(
 
 
 class Rendering:
-    """`unsubscribe` gives the address whose POST ends an account's reminders by mail (RFC 8058)."""
+    """`unsubscribe` gives the address whose POST ends an account's reminders by mail (RFC 8058); `platform` is where one signs in."""
 
-    def __init__(self, unsubscribe: Callable[[UUID], str]) -> None:
+    def __init__(self, unsubscribe: Callable[[UUID], str], platform: str) -> None:
         self._unsubscribe = unsubscribe
+        self._platform = platform
         loader = jinja2.PackageLoader("fairwire_server.notices")
         options: dict[str, Any] = {
             "loader": loader, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True, "auto_reload": False,
@@ -46,21 +47,23 @@ class Rendering:
         notice, who, facts = held.notice, held.recipient, held.facts
         language: Language = "zh" if who.chinese else "en"
         words, values = WORDS[language], _values(held, language)
+        saying = _saying(notice, facts)
         reminds = notice.kind in ("reminder_day", "reminder_soon")
         calendar = facts.calendar(who) if facts.calendar is not None and notice.kind in _CALENDAR_KINDS else None
         unsubscribe = self._unsubscribe(who.id) if reminds else ""
         shown = {
             "lang": language,
-            "subject": subject(notice.kind, language, values),
-            "sentence": sentence(notice.kind, language, values),
+            "subject": subject(saying, language, values),
+            "sentence": sentence(saying, language, values),
             "facts": _table(who, facts, words),
             "words": words,
             "link": facts.link,
             "room": facts.room_number,
-            "fair_time": clock_time(facts.starts_at, who.fair_zone) if facts.starts_at else "",
+            "fair_time": _span(facts, who.fair_zone),
             "calendar": calendar is not None and calendar[1] == "REQUEST",
             "fair": who.fair_zh if who.chinese else who.fair_en,
             "unsubscribe": unsubscribe,
+            "platform": self._platform,
         }
         return Mail(
             reference=notice.id,
@@ -96,29 +99,63 @@ def _template(notice: Claimed) -> str:
     return SMS_TEMPLATES[notice.kind]
 
 
+def _saying(notice: Claimed, facts: Facts) -> Saying:
+    if notice.subject == "offer":
+        return "transfer_asked"
+    if notice.kind == "reassigned" and notice.side == "team":
+        return "taken_away"
+    return "receiver_open" if notice.kind == "changed" and not facts.receiver else notice.kind
+
+
 def _values(held: Held, language: Language) -> dict[str, str]:
-    """What subjects and sentences may name: the other side, the time at the fair."""
+    """What subjects and sentences may name: the other side, the time at the fair, and who has done something."""
     facts, zone = held.facts, held.recipient.fair_zone
     exhibitor = (facts.exhibitor_zh if language == "zh" else facts.exhibitor_en) or facts.exhibitor_en
     return {
-        "when": clock_time(facts.starts_at, zone).partition(" (")[0] if facts.starts_at else "",
+        "when": _local(facts.starts_at, zone) if facts.starts_at else "",
         "with_": exhibitor if held.notice.side == "buyer" else facts.buyer,
         "receiver": facts.receiver,
+        "by": facts.by,
+        "guest": facts.guest,
     }
 
 
 def _table(who: Recipient, facts: Facts, words: Any) -> list[tuple[str, str]]:
+    """Times at the fair and, where they differ, the reader's own (M12); then people and texts."""
     rows: list[tuple[str, str]] = []
-    if facts.starts_at is not None:
-        rows.append((words["fair_time"], clock_time(facts.starts_at, who.fair_zone)))
+    if facts.moves_from is not None and facts.starts_at is not None:
+        rows += [(words["moves_from"], _both(facts.moves_from, who)), (words["proposed"], _both(facts.starts_at, who))]
+    elif facts.starts_at is not None:
+        rows.append((words["fair_time"], _span(facts, who.fair_zone)))
         if who.zone != who.fair_zone:
-            rows.append((words["own_time"], clock_time(facts.starts_at, who.zone)))
+            rows.append((words["own_time"], _span(facts, who.zone)))
+    if facts.next_at is not None:
+        rows.append((words["next"], _both(facts.next_at, who)))
+    if facts.answer_by is not None:
+        rows.append((words["answer_by"], _both(facts.answer_by, who)))
     exhibitor = (facts.exhibitor_zh if who.chinese else facts.exhibitor_en) or facts.exhibitor_en
     named = (
-        ("exhibitor", exhibitor), ("buyer", facts.buyer), ("receiver", facts.receiver), ("topic", facts.topic), ("reason", facts.reason),
-        ("room", facts.room_number),
+        ("exhibitor", exhibitor), ("buyer", facts.buyer), ("receiver", facts.receiver), ("guest", facts.guest), ("topic", facts.topic),
+        ("reason", facts.reason), ("note", facts.note), ("room", facts.room_number),
     )  # fmt: skip
     return rows + [(words[name], value) for name, value in named if value]
+
+
+def _both(at: datetime, who: Recipient) -> str:
+    fair = clock_time(at, who.fair_zone)
+    return fair if who.zone == who.fair_zone else f"{fair} = {clock_time(at, who.zone)}"
+
+
+def _span(facts: Facts, zone: str) -> str:
+    """From when to when the meeting is."""
+    if facts.starts_at is None:
+        return ""
+    begins = clock_time(facts.starts_at, zone)
+    return begins if facts.ends_at is None else begins.replace(" (", f"–{_local(facts.ends_at, zone)[-5:]} (", 1)
+
+
+def _local(at: datetime, zone: str) -> str:
+    return clock_time(at, zone).partition(" (")[0]
 
 
 @lru_cache(maxsize=_TIMES_KEPT)

@@ -11,6 +11,7 @@ from fairwire_server.chat.keyword_lists import KeywordLists
 from fairwire_server.chat.keywords import Action, KeywordList
 from fairwire_server.chat.moderation_store import ModerationStore
 from tests.chat.desk import Desk
+from tests.harness.until import until
 
 
 async def spoken(desk: Desk) -> tuple[UUID, list[int]]:
@@ -54,7 +55,11 @@ async def test_c18_the_organisers_of_the_fair_get_a_notice_a1(desk: Desk) -> Non
     conversation, seqs = await spoken(desk)
     await reported(desk, "buyer", conversation, seqs[:1])
     ground = desk.running.ground
-    assert await desk.value("notices", ground["organiser"].id) == 1
+
+    async def told() -> bool:
+        return bool(await desk.value("notices", ground["organiser"].id) == 1)
+
+    await until(told)
     for who in ("far_organiser", "buyer", "main", "manager"):
         assert await desk.value("notices", ground[who].id) == 0, who
 

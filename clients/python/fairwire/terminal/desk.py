@@ -14,7 +14,15 @@ from rich.text import Text
 from fairwire.client import Client
 from fairwire.errors import FairwireError, Pending
 from fairwire.feed import Happening, Offline, Online, Resynced, SendFailed, SendQueued
-from fairwire.terminal.view import contact_key, contact_name, entry_line, message_line, message_text, offer_line
+from fairwire.terminal.view import (
+    contact_key,
+    contact_name,
+    entry_line,
+    message_line,
+    message_text,
+    notice_text,
+    offer_line,
+)
 from fairwire_protocol import events as e
 from fairwire_protocol.frames import Typing
 from fairwire_protocol.models import (
@@ -229,7 +237,7 @@ class Desk:
             case e.LobbyChanged(guest=guest):
                 self.out.say("lobby", f"{guest.name} [{guest.state}]; /lobby lists your guests")
             case e.Notice():
-                self.out.say("notice", body.kind.replace("_", " "))
+                self.out.say("notice", notice_text(body))
             case _:
                 pass
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from rich.text import Text
 
+from fairwire_protocol.events import Notice
 from fairwire_protocol.models import (
     BookingNote,
     BuyerCard,
@@ -32,6 +33,7 @@ __all__ = [
     "hit_line",
     "message_line",
     "message_text",
+    "notice_text",
     "offer_line",
 ]
 
@@ -159,6 +161,14 @@ def hit_line(number: int, hit: Hit, language: str, *, plain: bool) -> Text:
     line.append(contact_name(hit.entry.contact, language), style="bold")
     line.append(f" #{hit.message.seq} {clock(hit.message.ts)}  ", style="bright_black")
     return line.append_text(text)
+
+
+def notice_text(notice: Notice) -> str:
+    """What a notice is about, and what colleagues need to come along (M9)."""
+    text = notice.kind.replace("_", " ")
+    if notice.about is not None:
+        text = f"{text}: {notice.about.name}"
+    return f"{text}  {notice.link} room {notice.room_number or ''}".rstrip() if notice.link else text
 
 
 def offer_line(number: int, offer: Offer, mine: UUID) -> Text:
