@@ -105,6 +105,8 @@ async def asks_first(room: Newsroom) -> None:
 
 async def keeps_waiting(room: Newsroom) -> None:
     room.last = await room.spoken()
+    await room.transfer("main", room.last, "sales")
+    await room.transfer("sales", room.last, "main")
     room.clock.advance(16 * MINUTES)
     await room.running.node.services.acts.sweep_waiting()
 
@@ -273,7 +275,8 @@ async def test_a_second_wait_is_told_again_and_the_first_one_no_more_c11(room: N
         ("main", channel, *end) for channel in ("in_app", "email") for end in (("skipped", "answered"), ("sent", None))
     }
     assert await room.ended("waiting") == states
-    assert len(await room.told("main", "waiting")) == 1
+    [told] = await room.told("main", "waiting")
+    assert (told.conversation, told.by) == (room.last, None)
 
 
 async def test_without_a_preference_in_the_app_alone_n10(room: Newsroom) -> None:

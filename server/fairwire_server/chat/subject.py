@@ -28,12 +28,12 @@ class ConversationSubject:
 
     async def recheck(self, work: Work, notices: Sequence[Claimed]) -> Mapping[UUID, Facts | str]:
         """Those whose recipient holds the chat and has not dealt with it."""
-        asked = sorted({(one.subject_id, one.time_revision) for one in notices})
-        found = await self._store.fetch(work.connection, "notice_chats", [a[0] for a in asked], [a[1] for a in asked])
-        rows = {(row["id"], row["seq"]): row for row in found}
+        asked = list({(one.subject_id, one.time_revision, one.kind) for one in notices})
+        found = await self._store.fetch(work.connection, "notice_chats", *map(list, zip(*asked, strict=True)))
+        rows = {(row["id"], row["seq"], row["kind"]): row for row in found}
         answers: dict[UUID, Facts | str] = {}
         for one in notices:
-            if (row := rows.get((one.subject_id, one.time_revision))) is not None:
+            if (row := rows.get((one.subject_id, one.time_revision, one.kind))) is not None:
                 why = why_not(one.kind, one.recipient, _standing(row))
                 answers[one.id] = why or _of_chat(one, row["id"], row, work)
         return answers

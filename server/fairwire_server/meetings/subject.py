@@ -100,7 +100,8 @@ class BookingSubject:
             room_number=row["room_number"] or "",
             next_at=following,
             link=link,
-            calendar=partial(self._calendar, one, row, link, now),
+            # A booking that nobody was ever assigned is in no calendar, and so cannot be taken out of one.
+            calendar=partial(self._calendar, one, row, link, now) if row["assignment"] else None,
         )
 
     def _calendar(
