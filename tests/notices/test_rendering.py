@@ -113,7 +113,7 @@ def test_time_is_up_says_when_the_next_meeting_begins_m10() -> None:
     ("kind", "side", "changes", "words"),
     [
         ("reassigned", "team", {}, "A colleague now receives your meeting with Elisa"),
-        ("reassigned", "buyer", {}, "received by another colleague"),
+        ("reassigned", "buyer", {}, "Somebody else will receive you at your meeting with Anyang Tools."),
         ("changed", "buyer", {"receiver": ""}, "Who receives you is still open"),
         ("transfer_offline", "team", {"subject": "offer"}, "李娜 asks you to take over the chat with Elisa"),
         ("transfer_offline", "team", {"subject": "conversation"}, "李娜 transferred the chat with Elisa"),

@@ -15,7 +15,7 @@ Present = Callable[[Work], Awaitable[datetime]]
 
 
 def database_time() -> Present:
-    """Asked once for each claim: a worker's own clock may be wrong."""
+    """Asked for each claim: a worker's own clock may be wrong."""
     sql = load_queries(__package__)["present"]
 
     async def present(work: Work) -> datetime:

@@ -81,7 +81,7 @@ class Rendering:
         """A template's name and its variables: time and room number, never a link of this meeting (N7)."""
         who, facts = held.recipient, held.facts
         language: Language = "zh" if who.chinese else "en"
-        variables = {"room": facts.room_number}
+        variables = {"room": facts.room_number or "-"}  # a meeting that moved before anybody was assigned has none
         if facts.starts_at is not None:
             variables["time"] = short_time(facts.starts_at, who.fair_zone)
         return Sms(
@@ -136,7 +136,7 @@ def _table(who: Recipient, facts: Facts, words: Any) -> list[tuple[str, str]]:
     exhibitor = (facts.exhibitor_zh if who.chinese else facts.exhibitor_en) or facts.exhibitor_en
     named = (
         ("exhibitor", exhibitor), ("buyer", facts.buyer), ("receiver", facts.receiver), ("guest", facts.guest), ("topic", facts.topic),
-        ("reason", facts.reason), ("note", facts.note), ("room", facts.room_number),
+        ("reason", facts.reason), ("note", facts.note), ("room", facts.room_number if facts.link else ""),
     )  # fmt: skip
     return rows + [(words[name], value) for name, value in named if value]
 

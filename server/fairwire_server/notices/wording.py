@@ -42,7 +42,7 @@ _ZH: Final[Texts] = {
 }
 _EN: Final[Texts] = {
     "assigned": ("Meeting confirmed: {when}, {with_}", "Your meeting with {with_} is confirmed."),
-    "reassigned": ("Another colleague receives you: {when}, {with_}", "Your meeting with {with_} will be received by another colleague."),
+    "reassigned": ("Meeting, new contact: {when}, {with_}", "Somebody else will receive you at your meeting with {with_}."),
     "taken_away": ("No longer yours: {when}, {with_}", "A colleague now receives your meeting with {with_}. You need not attend."),
     "changed": ("Meeting changed: {when}, {with_}", "Your meeting with {with_} has changed. This is how it stands now."),
     "receiver_open": ("Meeting changed: {when}, {with_}", "Your meeting with {with_} has changed. Who receives you is still open."),
