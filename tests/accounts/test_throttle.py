@@ -201,6 +201,45 @@ def test_registrations_from_one_network_are_paced() -> None:
     throttle.register("203.0.113.5")
 
 
+def test_room_numbers_guessed_from_a_network_are_few_also_at_once_and_over_nodes_m9() -> None:
+    """Ten, then one in 30 s; what is being looked up counts already, right ones do not, and another node's count here."""
+    clock = ManualClock()
+    heard: list[tuple[str, bytes]] = []
+    throttle, other = Throttle(clock, tell=lambda step, key: heard.append((step, key))), Throttle(clock)
+    for host in range(50):  # a subscriber's IPv6 network is one
+        throttle.type_number(f"2001:db8:1:2::{host:x}")
+        throttle.number_right(f"2001:db8:1:2::{host:x}")
+    for host in range(10):
+        throttle.type_number(f"2001:db8:1:2::{host:x}")
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="rate_limited"):
+            throttle.type_number("2001:db8:1:2::ffff")
+    throttle.type_number("2001:db8:1:3::1")
+    assert heard == []
+    for host in range(10):
+        throttle.number_wrong(f"2001:db8:1:2::{host:x}")
+    for step, key in heard:
+        other.heard(step, key)
+    with pytest.raises(Unavailable, match="rate_limited"):
+        other.type_number("2001:db8:1:2::ffff")
+    clock.advance(30.0)
+    throttle.type_number("2001:db8:1:2::1")
+    with pytest.raises(Unavailable):
+        throttle.type_number("2001:db8:1:2::1")
+
+
+def test_guests_who_come_to_one_meeting_by_its_number_are_paced_wherever_they_come_from_m9() -> None:
+    clock = ManualClock()
+    throttle = Throttle(clock)
+    for _ in range(30):
+        throttle.guest_by_number("meeting")
+    with pytest.raises(Unavailable):
+        throttle.guest_by_number("meeting")
+    throttle.guest_by_number("another")
+    clock.advance(10.0)
+    throttle.guest_by_number("meeting")
+
+
 async def test_a_guesser_in_the_same_hall_does_not_keep_the_owner_out(world: World, people: People) -> None:
     """The whole way: sign-in by a device that the account knows passes where a stranger behind the same address waits."""
     await world.signed_in("main", device="the owner's phone")

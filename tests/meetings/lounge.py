@@ -71,6 +71,13 @@ class Browser:
         where = page.headers.get("Location", "")
         return await self.get(where) if follow and page.status == 303 and where.startswith("/") else page
 
+    async def ask(self, method: str, path: str) -> Page:
+        """By any other method."""
+        async with self._session.request(
+            method, self._url + path, headers=self._headers(path), allow_redirects=False
+        ) as reply:
+            return await self._page(reply)
+
     def _headers(self, path: str) -> dict[str, str]:
         sent = [
             value for base, value in self.cookies.items() if path == base or path.startswith(base.rstrip("/") + "/")

@@ -197,6 +197,50 @@ async def test_one_browser_is_one_guest_however_often_it_asks_m9(lounge: Lounge)
     assert len(await waited_on(lounge, "sales", 1)) == 1
 
 
+async def test_entering_a_hundred_times_at_once_is_one_entrance_m9_m11(lounge: Lounge) -> None:
+    """And prefetching with whatever changes nothing is none: a scanner may ask by HEAD too (N8)."""
+    booking = await lounge.meeting()
+    path = await lounge.link(booking)
+    async with lounge.browsers() as browser:
+        guest = browser()
+        await guest.post(path, name="Ana")
+        await lounge.admit(booking)
+        for method in ("HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"):
+            answers = [await guest.ask(method, one) for one in (path, f"{path}/enter")]
+            assert [one.status for one in answers] == [200 if method == "HEAD" else 405, 405]
+        assert await lounge.run("attendance", booking) == "unknown unknown"
+        pages = await asyncio.gather(*(knocked(guest, f"{path}/enter", "Ana", follow=False) for _ in range(100)))
+        assert {page.status for page in pages} == {303}
+        assert len({page.headers["Location"] for page in pages}) == 1
+    told = [event.booking.team_attendance for event in await lounge.told("buyer", "booking")]
+    assert told.count("attended") == 1
+
+
+async def test_a_guest_of_one_meeting_is_nobody_at_another_m9(lounge: Lounge) -> None:
+    """Of the same exhibitor, of another one, of another fair: a browser that brings its cookie there has not been let in there."""
+    here = await lounge.meeting()
+    path = await lounge.link(here)
+    others = [
+        await lounge.own_link(await lounge.meeting(3), "team"),
+        await lounge.own_link(
+            await lounge.meeting(1, exhibitor="rival", receiver="rival_sales", buyer="buyer2"), "buyer"
+        ),
+        await lounge.own_link(await lounge.meeting(1, exhibitor="far", receiver="far_main", buyer="far_buyer"), "team"),
+    ]
+    async with lounge.browsers() as browser:
+        guest = browser()
+        await guest.post(path, name="Ana")
+        await lounge.admit(here)
+        for other in others:
+            guest.cookies[other] = guest.cookies[path]
+            assert (await guest.get(other)).state == "open"
+            assert (await guest.post(f"{other}/enter")).status == 403
+        (known,) = (await lounge.call("sales", "meetings.lobby", booking=here)).guests
+        assert (await browser().get(f"/room/{known.id}")).status == 404
+        assert await lounge.guests(here, "buyer") == []
+    assert await lounge.run("guests") == 1
+
+
 async def test_a_link_admits_ten_also_when_all_come_at_once_m9(lounge: Lounge) -> None:
     booking = await lounge.meeting()
     path = await lounge.link(booking)

@@ -139,7 +139,8 @@ def when(language: Language, zone: str, starts_at: datetime, ends_at: datetime |
         date = f"{local.year}年{local.month}月{local.day}日（{day}）"
     else:
         date = f"{day}, {local.day} {_MONTHS[local.month - 1]} {local.year}, "
-    span = f"{local:%H:%M}" + (f"–{ends_at.astimezone(ZoneInfo(zone)):%H:%M}" if ends_at else "")
+    # U+2060: on a telephone the hours of a span stay on one line
+    span = f"{local:%H:%M}" + (f"–\u2060{ends_at.astimezone(ZoneInfo(zone)):%H:%M}" if ends_at else "")
     return date + span
 
 

@@ -1,5 +1,5 @@
 // The pages for guests: the reader's own time beside the fair's, a countdown, and going on when the door opens. All of it works
-// without this too: the page then comes again by itself and shows the fair's time.
+// without this too: the page then comes again by itself and shows the fair's time. U+2060 keeps the hours of a span on one line.
 "use strict";
 
 const language = document.documentElement.lang;
@@ -10,7 +10,7 @@ for (const own of document.querySelectorAll(".own")) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const place = Object.assign(document.createElement("span"), { className: "meta", textContent: zone });
   own.querySelector("dd").replaceChildren(
-    `${time(own.dataset.starts, day)}–${time(own.dataset.ends, { hour: "2-digit", minute: "2-digit", hour12: false })} `, place);
+    `${time(own.dataset.starts, day)}–\u2060${time(own.dataset.ends, { hour: "2-digit", minute: "2-digit", hour12: false })} `, place);
   own.hidden = false;
 }
 
