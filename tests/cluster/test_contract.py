@@ -196,16 +196,24 @@ async def test_what_a_frozen_server_does_not_take_is_bounded_and_looked_up_w4(da
 async def test_who_is_cancelled_while_it_lets_go_of_a_server_leaves_no_connection(turns: int) -> None:
     async with Valkey() as server:
         client = read_url(server.url).client()
-        subscription = client.pubsub()
-        await subscription.ssubscribe("a")
-        await client.ping()
-        closing = asyncio.create_task(let_go(subscription, client))
+        await asyncio.gather(client.ping(), client.ping())
+        closing = asyncio.create_task(let_go(client))
         for _ in range(turns):
             await asyncio.sleep(0)
         closing.cancel()
         await asyncio.wait([closing])
         assert turns > 2 or closing.cancelled()  # later ones may be through
         assert (await server.command("CLIENT", "LIST")).count(b"\n") == 1, "whoever asks this"
+
+
+async def test_a_server_that_asks_for_a_password_is_told_it(database: Database) -> None:
+    async with Valkey() as server, ends(database) as open_:
+        await server.command("CONFIG", "SET", "requirepass", "open sesame")
+        url = server.url.replace("redis://", "redis://:open%20sesame@").replace("unix://", "unix://:open%20sesame@")
+        one, two = await open_(url), await open_(url)
+        assert one.bus.connected
+        one.bus.tell(uuid4(), b"in")
+        await until(lambda: two.messages == [b"in"])
 
 
 async def test_a_helper_tells_through_postgresql(database: Database) -> None:

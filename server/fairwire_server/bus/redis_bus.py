@@ -1,6 +1,6 @@
 """The bus of several nodes: sharded pub/sub on Valkey or Redis, which may lose everything at any time without harm.
 
-What a turn of the loop tells is gathered by server and leaves as one pipeline (`link.py`). A key always takes the same server, that of
+What a turn of the loop tells is gathered by server and leaves as one publication (`link.py`). A key always takes the same server, that of
 its channel, so a node's messages about one account stay in order. What the server has not confirmed when a connection ends, and what is
 told while there is none, goes to PostgreSQL as a bare `look`: a node may be cut off while the others hear each other well, and they could
 not know.

@@ -17,7 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Connection, ConnectionPool, Redis, SSLConnection
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.cluster import parse_cluster_slots
@@ -40,23 +40,24 @@ class Server:
     options: Mapping[str, Any]
 
     def client(self) -> Redis:
-        """A client that owns its connections. It tries nothing twice: that a connection has ended must be known (`Link`).
+        """A client that owns its connections. It tries nothing twice: that a connection has ended must be known (`Link`)."""
+        return Redis.from_pool(ConnectionPool(self.connection, **self._options()))
 
-        Subscriptions have a connection of their own, for which RESP2 is enough and costs least. Whoever waits sets the time:
-        redis-py's own `socket_timeout` goes by `wait_for`, which in Python 3.11 may swallow that the task was cancelled.
-        """
-        return Redis.from_pool(
-            ConnectionPool(
-                self.connection,
-                **{
-                    **self.options,
-                    "protocol": 2,
-                    "socket_connect_timeout": CONNECT_S,
-                    "socket_timeout": None,
-                    "retry": Retry(NoBackoff(), 0, supported_errors=()),
-                },
-            )
-        )
+    def alone(self) -> AbstractConnection:
+        """A connection in no pool, not yet open."""
+        connection: AbstractConnection = self.connection(**self._options())
+        return connection
+
+    def _options(self) -> dict[str, Any]:
+        """Whoever waits sets the time: redis-py's own `socket_timeout` goes by `wait_for`, which in Python 3.11 may swallow that the task
+        was cancelled."""
+        return {
+            **self.options,
+            "protocol": 2,
+            "socket_connect_timeout": CONNECT_S,
+            "socket_timeout": None,
+            "retry": Retry(NoBackoff(), 0, supported_errors=()),
+        }
 
 
 def channel_names(namespace: str) -> list[bytes]:
@@ -102,14 +103,14 @@ class Shards:
         async with AsyncExitStack() as stack:
             links = {}
             for server in _each(owners):
-                link = links[id(server)] = Link(server.client(), node, hear, lost)
+                link = links[id(server)] = Link(server.client(), server.alone(), node, hear, lost)
                 stack.push_async_callback(link.close)
                 await link.open([channel for channel, owner in zip(channels, owners, strict=True) if owner is server])
             yield cls(list(links.values()), [links[id(owner)] for owner in owners], servers)
 
     async def kept(self) -> None:
         """Keep all links until one of them fails; raises why."""
-        tasks = [task for link in self.links for task in link.run()]
+        tasks = [asyncio.create_task(link.kept()) for link in self.links]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
