@@ -8,9 +8,14 @@ the sockets read it from the log.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import length_hint
 from typing import Final
 from uuid import UUID
 
+from fairwire_protocol.codec import Codec
 from fairwire_protocol.frames import Stream
 from fairwire_server.hub.socket import Socket, websocket_frame
 from fairwire_server.observe import Metrics
@@ -24,10 +29,37 @@ SLICE: Final = 500
 UNKNOWN: Final = -1
 
 
+@dataclass(slots=True)
+class _Push:
+    """Events of the fair on their way to those who have not had their turn yet."""
+
+    due: list[tuple[int, Told]]
+    crowd: Iterator[Socket]
+    joined: dict[str, bytes] = field(default_factory=dict)
+
+    def join(self, codec: Codec) -> bytes:
+        """All of them as the same bytes for everybody of a codec (W3)."""
+        frames = (codec.event_frame("fair", pos, told.encoded("team", codec)) for pos, told in self.due)
+        data = self.joined[codec.name] = b"".join(websocket_frame(frame, binary=codec.binary) for frame in frames)
+        return data
+
+
 class Channel:
     """One stream as seen from this node. `top` is the last position handed out, UNKNOWN until a socket has read the log."""
 
-    __slots__ = ("_due", "_held", "_metrics", "_pushing", "_timer", "expected", "id", "sockets", "stream", "top")
+    __slots__ = (
+        "_crowd",
+        "_due",
+        "_held",
+        "_metrics",
+        "_pushing",
+        "_timer",
+        "expected",
+        "id",
+        "sockets",
+        "stream",
+        "top",
+    )
 
     def __init__(self, stream: Stream, id_: UUID, metrics: Metrics) -> None:
         self.stream: Stream = stream
@@ -38,9 +70,21 @@ class Channel:
         """Sockets to come, for whom the log is being read: what is committed from now on must not go by unseen."""
         self._held: dict[int, Told] = {}
         self._due: list[tuple[int, Told]] = []
+        self._crowd: list[Socket] | None = None
+        """The sockets as a list, never changed: a copy for each announcement would touch every one of thousands once more."""
         self._pushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._metrics = metrics
+
+    def join(self, socket: Socket) -> None:
+        """It follows from now on."""
+        self.sockets[socket.number] = socket
+        self._crowd = None
+
+    def leave(self, socket: Socket) -> None:
+        """It follows no more."""
+        self.sockets.pop(socket.number, None)
+        self._crowd = None
 
     def committed(self, pos: int, told: Told) -> None:
         """An event was committed at `pos`. In order, it goes out now; early, it is held; old, it is known already."""
@@ -108,28 +152,25 @@ class Channel:
             self._metrics.deliveries += 1
 
     def _push_due(self) -> None:
-        """What was handed out since the last turn, as the same bytes for everybody of a codec (W3): one write each."""
+        """What was handed out since the last turn, in one write to each."""
         due, self._due = self._due, []
         if not due:  # nobody follows any more
             self._pushing = False
             return
-        first, last = due[0][0], due[-1][0]
-        joined: dict[str, bytes] = {}
-        sockets = list(self.sockets.values())
-        for codec in {socket.codec for socket in sockets}:
-            frames = [codec.event_frame("fair", pos, told.encoded("team", codec)) for pos, told in due]
-            joined[codec.name] = b"".join(websocket_frame(frame, binary=codec.binary) for frame in frames)
-        self._push_slice(sockets, 0, first, last, joined)
+        if self._crowd is None:
+            self._crowd = list(self.sockets.values())
+        self._push_slice(_Push(due, iter(self._crowd)))
 
-    def _push_slice(self, sockets: list[Socket], at: int, first: int, last: int, joined: dict[str, bytes]) -> None:
+    def _push_slice(self, push: _Push) -> None:
         """A slice of the sockets, then the loop's turn: thousands of writes must not hold up everything else."""
+        joined, before, last = push.joined, push.due[0][0] - 1, push.due[-1][0]
         count = written = size = 0
-        for socket in sockets[at : at + SLICE]:
-            if not socket.live or socket.fair_cursor != first - 1:
+        for socket in islice(push.crowd, SLICE):
+            if not socket.live or socket.fair_cursor != before:
                 if socket.live and socket.fair_cursor < last:
                     socket.lag()
                 continue
-            data = joined[socket.codec.name]
+            data = joined.get(socket.codec.name) or push.join(socket.codec)
             try:
                 if socket.push_fair_events(last, data):
                     written += 1
@@ -137,12 +178,12 @@ class Channel:
             except (ConnectionError, OSError, RuntimeError):  # one that has just gone is no fault of the others
                 socket.link.abort()
             count += 1
-        events = last - first + 1
+        events = last - before
         self._metrics.deliveries += count * events
         self._metrics.frames_out += written * events
         self._metrics.bytes_out += size
-        if at + SLICE < len(sockets):
-            asyncio.get_running_loop().call_soon(self._push_slice, sockets, at + SLICE, first, last, joined)
+        if length_hint(push.crowd):
+            asyncio.get_running_loop().call_soon(self._push_slice, push)
         else:
             self._pushing = False
             self._push_soon()

@@ -117,8 +117,8 @@ class Hub:
         self.sockets[socket.number] = socket
         self._slots[socket.number % len(self._slots)][socket.number] = socket
         heappush(self._tokens, (socket.expires_at, socket.number))
-        self._channel(self._accounts, "account", socket.caller.account).sockets[socket.number] = socket
-        self._channel(self._fairs, "fair", socket.caller.fair).sockets[socket.number] = socket
+        self._channel(self._accounts, "account", socket.caller.account).join(socket)
+        self._channel(self._fairs, "fair", socket.caller.fair).join(socket)
         self.metrics.sockets += 1
         self.metrics.sockets_opened += 1
         self.presences.attached(socket)
@@ -156,7 +156,7 @@ class Hub:
         self._slots[socket.number % len(self._slots)].pop(socket.number, None)
         self.metrics.sockets -= 1
         for channels, key in ((self._accounts, socket.caller.account), (self._fairs, socket.caller.fair)):
-            channels[key].sockets.pop(socket.number, None)
+            channels[key].leave(socket)
             self._let_go(channels, key)
         socket.gone()
         self.presences.detached(socket, self._clock.monotonic())

@@ -55,13 +55,19 @@ class QueueLimits:
     lagging_s: float
 
 
-class Socket:
+class _Delivered:
+    """What an announcement to thousands looks at: side by side in memory, for each line of it that is not in a cache counts there."""
+
+    __slots__ = ("_blocked", "closing", "codec", "fair_cursor", "link", "live", "queued")
+
+
+class Socket(_Delivered):
     """A socket after its hello. `cursor` and `fair_cursor` are the last positions handed to it."""
 
     __slots__ = (
-        "_blocked", "_dirty", "_drained", "_spawn", "acked", "beat_at", "caller", "closing", "codec", "cursor", "device",
-        "epoch", "expires_at", "fair_cursor", "fair_epoch", "heard_at", "lagging_since", "limits", "link", "live", "metrics",
-        "number", "on_lag", "presence", "queue", "queued", "receivable", "unread", "view", "watching",
+        "_dirty", "_drained", "_spawn", "acked", "beat_at", "caller", "cursor", "device", "epoch", "expires_at", "fair_epoch",
+        "heard_at", "lagging_since", "limits", "metrics", "number", "on_lag", "presence", "queue", "receivable", "unread", "view",
+        "watching",
     )  # fmt: skip
 
     def __init__(
@@ -153,7 +159,7 @@ class Socket:
 
         Answers whether it was, so that the caller counts what it wrote to all of them.
         """
-        if self.queue or self._blocked or self.closing is not None:
+        if self.queued or self._blocked or self.closing is not None:
             if self.full():
                 self.lag()
             else:
