@@ -12,7 +12,7 @@ What is kept is bounded by its bytes; the one not used for longest goes first.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -125,25 +125,27 @@ def _frames(state: FirstState, caller: Caller, codec: Codec) -> Frames:
 
 
 def _parts(state: FirstState, codec: Codec) -> list[dict[str, Any]]:
-    """The state in pieces of at most about 64 KiB each (W5); what there are many of is encoded here, once, and spliced in."""
+    """The state in pieces of at most 64 KiB each (W5)."""
     few: dict[str, Any] = {"starred": state.starred, "offers": state.offers, "places": state.places}
     parts = [few] if any(few.values()) else []
-    encode = codec.encode
     pieces: tuple[tuple[str, Sequence[object]], ...] = (
         ("entries", state.entries),
         ("messages", state.messages),
         ("bookings", state.bookings),
     )
     for name, values in pieces:
-        piece: list[Raw] = []
-        size = 0
-        for value in values:
-            encoded = encode(value)
-            if piece and size + len(encoded) > PART_BYTES:
-                parts.append({name: tuple(piece)})
-                piece, size = [], 0
-            piece.append(Raw(encoded))
-            size += len(encoded)
-        if piece:
-            parts.append({name: tuple(piece)})
+        if values:
+            parts += ({name: piece} for piece in _pieces(values, codec))
     return parts
+
+
+def _pieces(values: Sequence[object], codec: Codec) -> Iterator[Raw]:
+    """The values encoded, in as many pieces as it takes: most states are one of each."""
+    encoded = codec.encode(values)
+    if len(encoded) <= PART_BYTES or len(values) == 1:
+        yield Raw(encoded)
+        return
+    count = len(encoded) // PART_BYTES + 1
+    each = -(-len(values) // count)
+    for at in range(0, len(values), each):
+        yield from _pieces(values[at : at + each], codec)

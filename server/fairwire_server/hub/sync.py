@@ -23,6 +23,8 @@ from fairwire_server.streams.log import Item, Log, Page, Reason
 __all__ = ["Sync"]
 
 PAGE: Final = 100
+FEW: Final = 4
+"""A first state of at most this part of a queue is queued as it is; a larger one is paced by drain (W5)."""
 
 
 class Sync:
@@ -46,7 +48,7 @@ class Sync:
             self._push(socket, page.items, page.fair_items)
         else:
             frames = self._first.kept(arrival, socket.codec)
-            if frames is None or frames.size > socket.limits.max_bytes // 4:
+            if frames is None or frames.size > socket.limits.max_bytes // FEW:
                 return False
             self._metrics.snapshots_kept += 1
             self._stand_at(socket, arrival.account, arrival.fair)
@@ -115,7 +117,11 @@ class Sync:
             self._metrics.snapshots_kept += 1
         read()
         self._stand_at(socket, frames.account, fair)
-        for data in self._first_frames(socket, frames, me, _reason(arrival.page)):
+        parts = self._first_frames(socket, frames, me, _reason(arrival.page))
+        if frames.size <= socket.limits.max_bytes // FEW:
+            socket.push_all(list(parts))
+            return
+        for data in parts:
             socket.push(data)
             await socket.drained()
 
