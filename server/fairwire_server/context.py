@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
+
 __all__ = ["BinaryReply", "Context"]
 
 
@@ -14,8 +16,7 @@ def _nothing() -> None:
     """The door does not care."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """`cid` names the command (W7); `correlation` ties log lines together; `address` is the client's, proxies considered."""
 
     cid: UUID | None

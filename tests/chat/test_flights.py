@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from fairwire_server.chat.flights import BATCH, Flight, Flights
+from fairwire_server.chat.flights import BATCH, FEW, Flight, Flights
 
 Item = tuple[str, int]
 
@@ -61,11 +61,29 @@ async def test_one_alone_does_not_wait_and_what_comes_meanwhile_goes_together() 
     async with field() as one:
         one.flights.add(("a", 1))
         await one.until(1)
-        for number in range(3):
+        for number in range(FEW):
             one.flights.add((f"b{number}", 10 + number))
         one.decide(0)  # its commit is still under way
         await one.until(2)
-        assert one.batches == [[("a", 1)], [("b0", 10), ("b1", 11), ("b2", 12)]]
+        assert one.batches == [[("a", 1)], [(f"b{number}", 10 + number) for number in range(FEW)]]
+
+
+async def test_few_wait_for_the_commit_before_them_but_not_for_long() -> None:
+    async with field() as one:
+        one.flights.add(("a", 1))
+        await one.until(1)
+        one.flights.add(("b", 2))
+        one.decide(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+            assert len(one.batches) == 1
+        one.flights.add(("c", 3))
+        one.land(0)
+        await one.until(2)
+        one.flights.add(("d", 4))
+        one.decide(1)
+        await one.until(3)  # after a moment, although that commit takes for ever
+        assert one.batches == [[("a", 1)], [("b", 2), ("c", 3)], [("d", 4)]]
 
 
 async def test_a_batch_has_an_end_and_the_order_is_that_of_coming() -> None:
@@ -107,3 +125,15 @@ async def test_there_are_never_more_than_four_in_flight() -> None:
         assert len(one.batches) == 4
         one.land(2)
         await one.until(5)
+
+
+async def test_what_somebody_else_holds_waits_for_that_alone_and_the_others_for_nothing() -> None:
+    async with field() as one:
+        with one.flights.holding([UUID(int=1)]):
+            one.flights.add(("held", 1))
+            await asyncio.sleep(0)
+            one.flights.add(("another", 2))
+            await one.until(1)
+            one.land(0)
+        await one.until(2)
+        assert one.batches == [[("another", 2)], [("held", 1)]]

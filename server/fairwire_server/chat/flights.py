@@ -1,7 +1,9 @@
 """Batches in flight: one is decided at a time, and what comes meanwhile is the next one.
 
-The next one begins when the one before has only its COMMIT left. A batch that is held up, by a row that somebody else has locked,
-does not hold up the others for long: after a moment the next one begins beside it, without those whose rows it may hold. Who comes
+The next one begins when the one before has only its COMMIT left, or, while few are waiting, when that is over too: a batch costs nearly
+as much for one as for ten, and many small ones would make everybody wait for the processor. A batch that is held up, by a row that
+somebody else has locked, does not hold up the others for long: after a moment the next one begins beside it, without those whose rows
+it may hold. Whoever else of this process takes such rows says so, and nobody is put into a batch that would wait for them. Who comes
 alone does not wait.
 
 `Flights` says when; `Batches` says how they end: every item gets its outcome, whatever happens. A batch that fails is decided again
@@ -12,7 +14,9 @@ with the same cid finds out (W7).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -38,6 +42,8 @@ WAITING: Final = 4096
 """Whoever would be one more waiting is told to come again."""
 IN_FLIGHT: Final = 4
 """At most: those that commit, and those beside one that is held up."""
+FEW: Final = 16
+"""So many do not wait for the COMMIT of others."""
 PATIENCE_S: Final = 0.05
 
 
@@ -47,7 +53,7 @@ class Flight(Generic[T]):
 
     items: Sequence[T]
     held_up_at: float
-    """The loop's time from which on it counts as held up."""
+    """The loop's time from which on it counts as held up, deciding or in its COMMIT."""
     deciding: bool = True
 
 
@@ -60,7 +66,9 @@ class Flights(Generic[T]):
         self._settle = settle
         self._rows = rows
         self._flying: set[Flight[T]] = set()
+        self._held: Counter[UUID] = Counter()
         self._came = asyncio.Event()
+        self._stuck = False
         self._turned: asyncio.Future[None] | None = None
         self.waiting: list[T] = []
 
@@ -68,10 +76,26 @@ class Flights(Generic[T]):
         """Into the next batch that may have it."""
         self.waiting.append(item)
         self._came.set()
+        if self._stuck or len(self.waiting) == FEW:
+            self._turn()
 
     def decided(self, flight: Flight[T]) -> None:
         """Only COMMIT is left of it, or nothing: the next one may begin."""
         flight.deciding = False
+        flight.held_up_at = asyncio.get_running_loop().time() + PATIENCE_S
+        self._turn()
+
+    @contextmanager
+    def holding(self, rows: Collection[UUID]) -> Iterator[None]:
+        """In the body somebody else may have these rows: items that need them wait for its end, and no batch waits for them."""
+        self._held.update(rows)
+        try:
+            yield
+        finally:
+            self._held -= Counter(rows)
+            self._turn()
+
+    def _turn(self) -> None:
         if self._turned is not None and not self._turned.done():
             self._turned.set_result(None)
 
@@ -87,8 +111,10 @@ class Flights(Generic[T]):
                         flight = Flight(batch, asyncio.get_running_loop().time() + PATIENCE_S)
                         self._flying.add(flight)
                         group.create_task(self._fly(flight))
-                    else:  # all of it belongs to those in flight
+                    else:  # all of it belongs to those in flight, or is held
+                        self._stuck = True
                         await self._change()
+                        self._stuck = False
 
     async def _fly(self, flight: Flight[T]) -> None:
         try:
@@ -98,10 +124,11 @@ class Flights(Generic[T]):
             self.decided(flight)
 
     async def _may_begin(self) -> None:
-        """Return once nobody decides, or who does is held up; and there is room."""
+        """Return once nobody decides, nor commits if few are waiting, or who does is held up; and there is room."""
         while True:
             now = asyncio.get_running_loop().time()
-            left = max((flight.held_up_at - now for flight in self._flying if flight.deciding), default=0.0)
+            few = len(self.waiting) < FEW
+            left = max((flight.held_up_at - now for flight in self._flying if flight.deciding or few), default=0.0)
             if len(self._flying) >= IN_FLIGHT:
                 await self._change()
             elif left > 0:
@@ -110,13 +137,13 @@ class Flights(Generic[T]):
                 return
 
     async def _change(self, within: float | None = None) -> None:
-        """Return once a flight is decided or over, or after `within` seconds."""
+        """Return once a flight is decided or over, rows are let go or, being stuck, an item has come; or after `within` seconds."""
         self._turned = turned = asyncio.get_running_loop().create_future()
         await asyncio.wait([turned], timeout=within)
 
     def _next_batch(self) -> list[T]:
         """Who has waited longest, without those whose rows may be held."""
-        busy = {row for flight in self._flying for item in flight.items for row in self._rows(item)}
+        busy = {row for flight in self._flying for item in flight.items for row in self._rows(item)} | self._held.keys()
         batch: list[T] = []
         rest: list[T] = []
         for item in self.waiting:
@@ -142,6 +169,7 @@ class Batches(Generic[AskedT]):
         self._meant = meant
         self._flights = Flights(self._settle, rows)
         self.decided = self._flights.decided
+        self.holding = self._flights.holding
 
     async def ask(self, item: AskedT) -> Any:
         """The item's outcome. Cancelling the asker does not take the item back."""

@@ -22,6 +22,7 @@ from fairwire_server.contacts.store import ContactStore
 from fairwire_server.database.work import Work
 from fairwire_server.streams.messages import MessageRow, render_message
 from fairwire_server.streams.service import Streams
+from fairwire_server.streams.store import EventColumns
 from fairwire_server.streams.told import Draft, Told
 
 __all__ = ["Listener", "Posting", "listeners_of", "message_row"]
@@ -130,8 +131,11 @@ class Posting:
                     key = (said.post.conversation, listener.account)
                     read = said.post.seq if listener.account == said.reader else moved.get(key, (0, 0))[1]
                     moved[key] = (pos[listener.account], read)
-        await self._save(work, moved)
-        entries = await self._entries(work, numbered)
+        wanted = {(listener.account, said.post.conversation) for _, said, listener, enters in numbered if enters}
+        entries: dict[tuple[UUID, UUID], Entry] = {}
+        if wanted:  # an entry tells of this very message: it can be read once that is written
+            await self._say(work, moved, EventColumns.of(()))
+            entries = await self._contacts.entries_of(work.connection, sorted(wanted))
         events = [
             (at, said.draft(listener, entries.get((listener.account, said.post.conversation)) if enters else None))
             for at, said, listener, enters in numbered
@@ -139,7 +143,9 @@ class Posting:
         for draft in self._more:
             pos[draft.account] += 1
             events.append((pos[draft.account], draft))
-        if events:
+        if self._touched and not wanted:
+            await self._say(work, moved, self._streams.columns(work, events))
+        elif events:
             await self._streams.write(work, events)
 
     def _enters(
@@ -151,16 +157,8 @@ class Posting:
         before = moved.get((said.post.conversation, listener.account), (listener.last_pos or 0, 0))[0]
         return listener.entering or before == 0 or pos[listener.account] - before >= self._span
 
-    async def _save(self, work: Work, moved: dict[tuple[UUID, UUID], tuple[int, int]]) -> None:
-        if self._said:
-            await self._store.insert_messages(work.connection, [said.post for said in self._said], work.now)
-        if self._touched:
-            images = [said.post.image for said in self._said if said.post.image is not None]
-            conversations = [locked.conversation for locked in self._touched.values()]
-            await self._store.save(work.connection, conversations, moved, images, work.now)
-
-    async def _entries(
-        self, work: Work, numbered: Sequence[tuple[int, _Said, Listener, bool]]
-    ) -> dict[tuple[UUID, UUID], Entry]:
-        wanted = {(listener.account, said.post.conversation) for _, said, listener, enters in numbered if enters}
-        return await self._contacts.entries_of(work.connection, sorted(wanted)) if wanted else {}
+    async def _say(self, work: Work, moved: dict[tuple[UUID, UUID], tuple[int, int]], events: EventColumns) -> None:
+        conversations = [locked.conversation for locked in self._touched.values()]
+        await self._store.say(
+            work.connection, [said.post for said in self._said], conversations, moved, events, work.now
+        )

@@ -16,60 +16,37 @@ FOR NO KEY UPDATE OF c;
 -- An exhibitor's accounts, with names for what is said about them.
 SELECT id, exhibitor_id, kind, state, name FROM account WHERE exhibitor_id = ANY ($1::uuid[]) AND state <> 'removed';
 
--- name: send_facts
--- Everything else a batch of messages is decided on, read after the locks are held, in one answer (A6, W7):
--- senders' sessions and accounts, the exhibitors' teams, earlier messages of the same cids, images to be sent.
-SELECT
-    (SELECT json_agg(json_build_object('session', s.id, 'account', a.id, 'kind', a.kind, 'state', a.state, 'name', a.name,
-         'revoked', s.revoked_at IS NOT NULL OR s.expires_at <= $6,
-         'silenced', coalesce(a.silenced_until > $6, false), 'complete', coalesce(b.complete, true)))
-     FROM session s JOIN account a ON a.id = s.account_id LEFT JOIN buyer b ON b.account_id = a.id
-     WHERE s.id = ANY ($1::uuid[])) AS senders,
-    (SELECT json_agg(json_build_object('id', a.id, 'exhibitor', a.exhibitor_id, 'kind', a.kind, 'state', a.state, 'name', a.name))
-     FROM account a WHERE a.exhibitor_id = ANY ($2::uuid[]) AND a.state <> 'removed') AS team,
-    (SELECT json_agg(json_build_object('sender', e.sender_id, 'cid', e.cid, 'conversation', e.conversation_id, 'seq', e.seq,
-         'kind', e.kind, 'fingerprint', encode(e.fingerprint, 'hex'), 'at', e.at))
-     FROM unnest($3::uuid[], $4::uuid[]) AS n (sender, cid)
-     CROSS JOIN LATERAL (
-        SELECT m.sender_id, m.cid, m.conversation_id, m.seq, m.kind, m.fingerprint, m.at
-        FROM message m WHERE m.sender_id = n.sender AND m.cid = n.cid
-        UNION ALL -- another command of this cid: equal to no message
-        SELECT r.account_id, r.cid, r.account_id, 0, r.operation, NULL, r.created_at
-        FROM command_result r WHERE r.account_id = n.sender AND r.cid = n.cid
-        UNION ALL
-        SELECT k.buyer_id, k.cid, k.buyer_id, 0, 'booking', NULL, k.requested_at
-        FROM booking k WHERE k.buyer_id = n.sender AND k.cid = n.cid) e) AS earlier,
-    (SELECT json_agg(json_build_object('id', i.id, 'owner', i.owner_id, 'kind', i.kind, 'width', i.width, 'height', i.height,
-         'bytes', i.bytes))
-     FROM image i WHERE i.id = ANY ($5::uuid[])
-       AND (i.gone_at IS NULL OR EXISTS (SELECT FROM message m WHERE m.image_id = i.id))) AS images;
+-- name: message_facts
+-- Locks a batch's conversations by ascending id and reads everything it is decided on, in one answer (A6, W7).
+SELECT * FROM message_facts($1, $2, $3, $4, $5, $6);
 
--- name: insert_messages
--- The survivors of a batch, numbered.
-INSERT INTO message (conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint, at)
-SELECT conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint, $12
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::uuid[], $9::jsonb[],
-            $10::bool[], $11::bytea[])
-    AS n (conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint);
-
--- name: save_conversations
--- Conversations as a batch has left them, and how far everybody's list and reading moved by it: one statement.
-WITH moved AS (
+-- name: say
+-- What a batch says, in one statement: its messages, numbered; conversations as it has left them, how far everybody's list and reading
+-- moved by it, images it used; and the events of its messages, unless they are to tell of what this has written.
+WITH said AS (
+    INSERT INTO message (conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint, at)
+    SELECT conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint, $1
+    FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::uuid[], $10::jsonb[],
+                $11::bool[], $12::bytea[])
+        AS n (conversation_id, seq, kind, side, sender_id, cid, text, image_id, detail, flagged, fingerprint)
+), moved AS (
     UPDATE participant p
     SET last_pos = greatest(p.last_pos, n.last_pos),
         read_seq = greatest(p.read_seq, n.read_seq),
         received_seq = greatest(p.received_seq, n.read_seq)
-    FROM unnest($9::uuid[], $10::uuid[], $11::bigint[], $12::int[]) AS n (conversation_id, account_id, last_pos, read_seq)
+    FROM unnest($20::uuid[], $21::uuid[], $22::bigint[], $23::int[]) AS n (conversation_id, account_id, last_pos, read_seq)
     WHERE p.conversation_id = n.conversation_id AND p.account_id = n.account_id
 ), used AS (
-    UPDATE image SET sent_at = $8 WHERE id = ANY ($13::uuid[]) AND sent_at IS NULL
+    UPDATE image SET sent_at = $1 WHERE id = ANY ($24::uuid[]) AND sent_at IS NULL
+), saved AS (
+    UPDATE conversation c
+    SET last_seq = n.last_seq, open = n.open, opened_at = n.opened_at, unanswered_since = n.unanswered_since,
+        waiting_since = n.waiting_since, holder_id = n.holder_id, last_at = $1
+    FROM unnest($13::uuid[], $14::int[], $15::bool[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::uuid[])
+        AS n (id, last_seq, open, opened_at, unanswered_since, waiting_since, holder_id)
+    WHERE c.id = n.id
 )
-UPDATE conversation c
-SET last_seq = n.last_seq, open = n.open, opened_at = n.opened_at, unanswered_since = n.unanswered_since,
-    waiting_since = n.waiting_since, holder_id = n.holder_id, last_at = $8
-FROM unnest($1::uuid[], $2::int[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::uuid[])
-    AS n (id, last_seq, open, opened_at, unanswered_since, waiting_since, holder_id)
-WHERE c.id = n.id;
+SELECT append_events($25, $26, $27, $28, $29, $30, $1);
 
 -- name: create_conversation
 -- C1: one per pair, for ever; a concurrent twin gets the same.

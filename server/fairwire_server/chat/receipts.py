@@ -2,13 +2,15 @@
 
 *Received* comes from clients' acknowledgements, *read* from `chat.read`. Both are gathered here per (account, conversation) and
 written in one transaction for many, at most once a second for each, so that a busy chat costs a marker a second and not one a
-message. Messages come first: a chat in which one is just being written is passed over until the next time, mostly.
+message. Messages come first: a chat in which one is just being written is passed over until the next time, mostly, and while markers
+are written, messages of these chats alone wait for them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -30,13 +32,18 @@ from fairwire_server.streams.told import Draft, Told
 __all__ = ["Receipts"]
 
 Key = tuple[UUID, UUID]
-TICK_S: Final = 0.05
-BUSY_S: Final = 0.25
-"""Between two transactions while there is always something to write: each holds the rows of its chats for a moment, and messages wait."""
+TICK_S: Final = 0.1
 SPACING_S: Final = 1.0
-BATCH: Final = 128  # as many as a batch of messages: their chats are locked meanwhile
+BATCH: Final = 32
+"""Markers at once: few, so that their chats are not locked for long. A quarter of what is due if that is more, up to `BATCH_MAX`."""
+BATCH_MAX: Final = 256
+SHARE: Final = 4
+"""While there is always something to write, it is written for one part in so many of the time: the rest is the messages'."""
 PATIENT: Final = 20  # every so many-th time a busy chat is waited for and not passed over
 PENDING_MAX: Final = 100_000
+
+Holding = Callable[[Collection[UUID]], AbstractContextManager[None]]
+"""Keeps messages of these conversations from being begun while the body runs."""
 
 
 class _Asked(NamedTuple):
@@ -51,8 +58,11 @@ class _Asked(NamedTuple):
 class Receipts:
     """`received` and `read` gather; `run` writes."""
 
-    def __init__(self, works: Works, store: ChatStore, contacts: ContactStore, streams: Streams) -> None:
+    def __init__(
+        self, works: Works, store: ChatStore, contacts: ContactStore, streams: Streams, holding: Holding
+    ) -> None:
         self._works = works
+        self._holding = holding
         self._store = store
         self._contacts = contacts
         self._streams = streams
@@ -62,7 +72,6 @@ class Receipts:
         self._written: dict[Key, float] = {}
         self._asked: list[_Asked] = []
         self._turn = 0
-        self._flushed_at = float("-inf")
         self._wake = asyncio.Event()
 
     def received(self, account: UUID, seqs: Mapping[UUID, int]) -> None:
@@ -113,12 +122,13 @@ class Receipts:
 
     async def run(self) -> None:
         """Write what was gathered, until cancelled."""
+        took = 0.0
         while True:
             await self._wake.wait()
-            quiet = self._works.clock.monotonic() - self._flushed_at > SPACING_S
-            await self._works.clock.sleep(TICK_S if quiet else BUSY_S)
+            await self._works.clock.sleep(max(TICK_S, took * (SHARE - 1)))
+            began = self._works.clock.monotonic()
             await self.flush()
-            self._flushed_at = self._works.clock.monotonic()
+            took = self._works.clock.monotonic() - began
             if not self._pending and not self._asked:
                 self._wake.clear()
 
@@ -127,7 +137,8 @@ class Receipts:
         await self._admit()
         now = self._works.clock.monotonic()
         self._written = {key: at for key, at in self._written.items() if at > now - SPACING_S}
-        keys = [key for key in self._pending if key not in self._written][:BATCH]  # who has waited longest first
+        due = [key for key in self._pending if key not in self._written]  # who has waited longest first
+        keys = due[: min(max(BATCH, len(due) // 4), BATCH_MAX)]
         if not keys:
             return
         batch = {key: self._pending.pop(key) for key in keys}
@@ -150,6 +161,10 @@ class Receipts:
 
     async def write(self, batch: Mapping[Key, tuple[int, int]], *, wait: bool = True) -> set[UUID]:
         """Move the markers that rise, and tell whoever sees them. Answers the chats that were busy and passed over."""
+        with self._holding({conversation for conversation, _ in batch}):
+            return await self._write(batch, wait=wait)
+
+    async def _write(self, batch: Mapping[Key, tuple[int, int]], *, wait: bool) -> set[UUID]:
         async with self._works.begin() as work:
             lock = "lock_risen" if wait else "lock_risen_free"
             risen = await self._store.fetch(work.connection, lock, *_columns(batch))

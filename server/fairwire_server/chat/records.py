@@ -24,7 +24,7 @@ class Locked:
     holder_last_pos: int | None
 
 
-class SenderFact(msgspec.Struct, frozen=True):
+class SenderFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A sender's session and account as they are now (A6)."""
 
     session: UUID
@@ -37,7 +37,7 @@ class SenderFact(msgspec.Struct, frozen=True):
     complete: bool
 
 
-class TeamFact(msgspec.Struct, frozen=True):
+class TeamFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An exhibitor's account."""
 
     id: UUID
@@ -47,7 +47,7 @@ class TeamFact(msgspec.Struct, frozen=True):
     name: str
 
 
-class Earlier(msgspec.Struct, frozen=True):
+class Earlier(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that already bears the cid (W7)."""
 
     sender: UUID
@@ -59,7 +59,7 @@ class Earlier(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class ImageFact(msgspec.Struct, frozen=True):
+class ImageFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An image that is to be sent."""
 
     id: UUID
@@ -83,8 +83,7 @@ class SendFacts:
     images: dict[UUID, ImageFact]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class Post(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message about to be written."""
 
     conversation: UUID

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations.chat import SendMessage, Sent
@@ -33,8 +36,7 @@ __all__ = ["Accepted", "Sender"]
 HOMES: Final = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """A committed text, for the search index."""
 
     conversation: UUID
@@ -132,6 +134,10 @@ class Sender:
         """Send batches off until cancelled."""
         await self._batches.run()
 
+    def holding(self, conversations: Collection[UUID]) -> AbstractContextManager[None]:
+        """While it lasts somebody else of this process may have locked these conversations: no message of theirs is begun."""
+        return self._batches.holding({*conversations, *(self._homes.get(one, one) for one in conversations)})
+
     async def write_answer_times(self) -> None:
         """C5: let the exhibitors' usual time to answer follow what was measured since the last time."""
         answers, self._answers = self._answers, {}
@@ -142,8 +148,14 @@ class Sender:
     async def _commit(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
         started = self._works.clock.monotonic()
         async with self._works.begin() as work:
-            locked = await self._store.lock(work.connection, [item.conversation for item in batch])
-            facts = await self._facts(work, batch, locked)
+            locked, facts = await self._store.lock_with_facts(
+                work.connection,
+                [item.conversation for item in batch],
+                {item.caller.session for item in batch},
+                [item.key for item in batch],
+                [item.image for item in batch if item.image is not None],
+                work.now,
+            )
             decided = _Decisions(self, work, locked, facts)
             for item in batch:
                 await decided.take(item)
@@ -157,16 +169,6 @@ class Sender:
         if len(self._homes) > HOMES:
             self._homes.clear()
         self._homes.update((one.conversation.id, one.conversation.exhibitor) for one in locked.values())
-
-    async def _facts(self, work: Work, batch: Sequence[_Item], locked: dict[UUID, Locked]) -> SendFacts:
-        return await self._store.send_facts(
-            work.connection,
-            list({item.caller.session for item in batch}),
-            list({one.conversation.exhibitor for one in locked.values()}),
-            [item.key for item in batch],
-            [item.image for item in batch if item.image is not None],
-            work.now,
-        )
 
 
 class _Decisions:

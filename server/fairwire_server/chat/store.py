@@ -12,9 +12,11 @@ from fairwire_server.chat.records import Earlier, ImageFact, Locked, Post, Sende
 from fairwire_server.chat.rules import Conversation
 from fairwire_server.database.named import NamedStore
 from fairwire_server.database.pool import Connection, Row
+from fairwire_server.streams.store import EventColumns
 
 __all__ = ["ChatStore"]
 
+_LOCKED = msgspec.json.Decoder(tuple[Locked, ...] | None)
 _SENDERS = msgspec.json.Decoder(tuple[SenderFact, ...] | None)
 _TEAM = msgspec.json.Decoder(tuple[TeamFact, ...] | None)
 _EARLIER = msgspec.json.Decoder(tuple[Earlier, ...] | None)
@@ -32,34 +34,36 @@ class ChatStore(NamedStore):
         rows = await connection.fetch(self._sql["lock_conversations"], sorted(set(conversations)))
         return {row["id"]: _locked(row) for row in rows}
 
-    async def send_facts(
+    async def lock_with_facts(
         self,
         connection: Connection,
-        sessions: Sequence[UUID],
-        exhibitors: Sequence[UUID],
+        conversations: Iterable[UUID],
+        sessions: Collection[UUID],
         cids: Sequence[tuple[UUID, UUID]],
         images: Sequence[UUID],
         now: datetime,
-    ) -> SendFacts:
-        """What a batch is decided on; to be read after its conversations are locked."""
+    ) -> tuple[dict[UUID, Locked], SendFacts]:
+        """As `lock`, and what a batch of messages in these conversations is decided on, read once they are locked."""
         row = await connection.fetchrow(
-            self._sql["send_facts"],
+            self._sql["message_facts"],
+            sorted(set(conversations)),
             sessions,
-            exhibitors,
             [sender for sender, _ in cids],
             [cid for _, cid in cids],
             images,
             now,
         )
         assert row is not None
-        team: dict[UUID, dict[UUID, TeamFact]] = {exhibitor: {} for exhibitor in exhibitors}
-        for fact in _TEAM.decode(row["team"] or "null") or ():
+        found, senders, members, earlier, pictures = row
+        locked = {one.conversation.id: one for one in _LOCKED.decode(found or "null") or ()}
+        team: dict[UUID, dict[UUID, TeamFact]] = {one.conversation.exhibitor: {} for one in locked.values()}
+        for fact in _TEAM.decode(members or "null") or ():
             team[fact.exhibitor][fact.id] = fact
-        return SendFacts(
-            senders={fact.session: fact for fact in _SENDERS.decode(row["senders"] or "null") or ()},
+        return locked, SendFacts(
+            senders={fact.session: fact for fact in _SENDERS.decode(senders or "null") or ()},
             team=team,
-            earlier={(fact.sender, fact.cid): fact for fact in _EARLIER.decode(row["earlier"] or "null") or ()},
-            images={fact.id: fact for fact in _IMAGES.decode(row["images"] or "null") or ()},
+            earlier={(fact.sender, fact.cid): fact for fact in _EARLIER.decode(earlier or "null") or ()},
+            images={fact.id: fact for fact in _IMAGES.decode(pictures or "null") or ()},
         )
 
     async def team(self, connection: Connection, exhibitor: UUID) -> dict[UUID, TeamFact]:
@@ -74,10 +78,20 @@ class ChatStore(NamedStore):
             found[fact.exhibitor][fact.id] = fact
         return found
 
-    async def insert_messages(self, connection: Connection, posts: Sequence[Post], now: datetime) -> None:
-        """Write numbered messages. Raises `ConstraintViolated("message_cid_unique")` for a cid used elsewhere."""
+    async def say(
+        self,
+        connection: Connection,
+        posts: Sequence[Post],
+        conversations: Sequence[Conversation],
+        moved: Mapping[tuple[UUID, UUID], tuple[int, int]],
+        events: EventColumns,
+        now: datetime,
+    ) -> None:
+        """Write numbered messages, the conversations as they are now, for (conversation, account) the position of its newest message
+        and how far it has read, and events. Raises `ConstraintViolated("message_cid_unique")` for a cid used elsewhere."""
         await connection.execute(
-            self._sql["insert_messages"],
+            self._sql["say"],
+            now,
             [post.conversation for post in posts],
             [post.seq for post in posts],
             [post.kind for post in posts],
@@ -89,20 +103,6 @@ class ChatStore(NamedStore):
             [post.detail for post in posts],
             [post.flagged for post in posts],
             [post.fingerprint for post in posts],
-            now,
-        )
-
-    async def save(
-        self,
-        connection: Connection,
-        conversations: Sequence[Conversation],
-        moved: Mapping[tuple[UUID, UUID], tuple[int, int]],
-        images: Sequence[UUID],
-        now: datetime,
-    ) -> None:
-        """Save conversations, and for (conversation, account) the position of its newest message and how far it has read."""
-        await connection.execute(
-            self._sql["save_conversations"],
             [c.id for c in conversations],
             [c.last_seq for c in conversations],
             [c.open for c in conversations],
@@ -110,12 +110,12 @@ class ChatStore(NamedStore):
             [c.unanswered_since for c in conversations],
             [c.waiting_since for c in conversations],
             [c.holder for c in conversations],
-            now,
             [conversation for conversation, _ in moved],
             [account for _, account in moved],
             [pos for pos, _ in moved.values()],
             [read for _, read in moved.values()],
-            images,
+            [post.image for post in posts if post.image is not None],
+            *events,
         )
 
 

@@ -51,20 +51,21 @@ def build_chat(g: Ground) -> dict[str, Any]:
         g.metrics.batch_size.observe(size)
         g.metrics.commit_seconds.observe(seconds)
 
+    sender = Sender(
+        works,
+        store,
+        posting,
+        routing,
+        keyword_lists,
+        text_max=settings.text_max,
+        accepted=indexer.feed if settings.search_index else lambda _: None,
+        observe=observe_batch,
+    )
     return {
         **_images(g),
         "opening": Opening(g.commands, store, g.contact_store, routing, posting),
-        "sender": Sender(
-            works,
-            store,
-            posting,
-            routing,
-            keyword_lists,
-            text_max=settings.text_max,
-            accepted=indexer.feed if settings.search_index else lambda _: None,
-            observe=observe_batch,
-        ),
-        **_around_messages(g, posting, noticing),
+        "sender": sender,
+        **_around_messages(g, posting, sender, noticing),
         "search": Search(works, search_store, g.contact_store, g.search_tokens),
         "indexer": indexer,
         "keyword_lists": keyword_lists,
@@ -82,11 +83,13 @@ def build_chat(g: Ground) -> dict[str, Any]:
     }
 
 
-def _around_messages(g: Ground, posting: Callable[[], Posting], noticing: ChatNoticing) -> dict[str, Any]:
+def _around_messages(
+    g: Ground, posting: Callable[[], Posting], sender: Sender, noticing: ChatNoticing
+) -> dict[str, Any]:
     settings, works, store = g.settings, g.works, g.chat_store
     return {
         "reading": Reading(works, store, g.contact_store),
-        "receipts": Receipts(works, store, g.contact_store, g.streams),
+        "receipts": Receipts(works, store, g.contact_store, g.streams, sender.holding),
         "acts": Acts(
             works,
             g.commands,

@@ -136,7 +136,7 @@ class _Flag:
 
 
 class _Conversation(msgspec.Struct):
-    conversation: Any = None
+    conversation: UUID | None = None
 
 
 def _written_conversation(call: frames.Call, codec: Codec) -> UUID | None:
@@ -144,8 +144,8 @@ def _written_conversation(call: frames.Call, codec: Codec) -> UUID | None:
     if not call.op.startswith("chat.") or call.op in PARALLEL:
         return None
     try:
-        return msgspec.convert(codec.decode(call.args, _Conversation).conversation, UUID | None)
-    except (FairwireError, msgspec.ValidationError):
+        return codec.decode(call.args, _Conversation).conversation
+    except FairwireError:
         return None
 
 

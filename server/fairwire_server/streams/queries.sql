@@ -31,10 +31,7 @@ RETURNING s.account_id, s.pos - locked.count AS before;
 
 -- name: append
 -- The events of one transaction, at the positions it reserved.
-INSERT INTO account_event (account_id, pos, type, conversation_id, seq, body, at)
-SELECT account_id, pos, type, conversation_id, seq, body, $7
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::int[], $6::bytea[])
-    AS n (account_id, pos, type, conversation_id, seq, body);
+SELECT append_events($1, $2, $3, $4, $5, $6, $7);
 
 -- name: append_fair
 -- One row per announcement, whoever reads it (W2).

@@ -11,7 +11,7 @@ from fairwire_protocol.errors import Refused
 from fairwire_protocol.events import AccountEvent, FairEvent
 from fairwire_protocol.models import Side
 from fairwire_server.database.work import Work
-from fairwire_server.streams.store import StreamStore
+from fairwire_server.streams.store import EventColumns, StreamStore
 from fairwire_server.streams.told import Appended, Draft, FairAppended, Told
 
 __all__ = ["Publisher", "Streams"]
@@ -46,9 +46,13 @@ class Streams:
 
     async def write(self, work: Work, events: Sequence[tuple[int, Draft]]) -> None:
         """Write drafts at reserved positions, and publish them once committed."""
-        await self._store.append(work.connection, events, work.now)
+        await self._store.append(work.connection, self.columns(work, events), work.now)
+
+    def columns(self, work: Work, events: Sequence[tuple[int, Draft]]) -> EventColumns:
+        """As `write`, for a statement of the caller's, which must pass them on to `append_events`."""
         appended = [Appended(draft.account, pos, draft.view, draft.told) for pos, draft in events]
         work.on_commit(lambda: self._publish(appended))
+        return EventColumns.of(events)
 
     async def append(self, work: Work, drafts: Sequence[Draft]) -> None:
         """Reserve and write in one step, drafts of one account in the order given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +14,7 @@ from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 from fairwire_server.streams.told import Draft, event_type
 
-__all__ = ["StreamStore", "new_epoch"]
+__all__ = ["EventColumns", "StreamStore", "new_epoch"]
 
 EPOCHS = 2**53 - 1
 
@@ -21,6 +22,29 @@ EPOCHS = 2**53 - 1
 def new_epoch() -> int:
     """A random epoch that every client can hold as a number."""
     return secrets.randbelow(EPOCHS) + 1
+
+
+class EventColumns(NamedTuple):
+    """Events at their reserved positions, as `append_events` takes them."""
+
+    accounts: list[UUID]
+    positions: list[int]
+    types: list[str]
+    conversations: list[UUID | None]
+    seqs: list[int | None]
+    bodies: list[bytes | None]
+
+    @classmethod
+    def of(cls, events: Sequence[tuple[int, Draft]]) -> EventColumns:
+        """Of drafts and their positions."""
+        return cls(
+            [draft.account for _, draft in events],
+            [pos for pos, _ in events],
+            [event_type(draft.told) for _, draft in events],
+            [draft.conversation for _, draft in events],
+            [draft.seq for _, draft in events],
+            [draft.stored() for _, draft in events],
+        )
 
 
 class StreamStore:
@@ -47,18 +71,9 @@ class StreamStore:
         rows = await connection.fetch(self._sql["reserve"], list(counts), list(counts.values()))
         return {row["account_id"]: row["before"] for row in rows}
 
-    async def append(self, connection: Connection, events: Sequence[tuple[int, Draft]], at: datetime) -> None:
+    async def append(self, connection: Connection, columns: EventColumns, at: datetime) -> None:
         """Write events at reserved positions."""
-        await connection.execute(
-            self._sql["append"],
-            [draft.account for _, draft in events],
-            [pos for pos, _ in events],
-            [event_type(draft.told) for _, draft in events],
-            [draft.conversation for _, draft in events],
-            [draft.seq for _, draft in events],
-            [draft.stored() for _, draft in events],
-            at,
-        )
+        await connection.execute(self._sql["append"], *columns, at)
 
     async def append_fair(self, connection: Connection, fair: UUID, body: bytes, at: datetime) -> int:
         """Write one event to a fair's stream; answers its position."""

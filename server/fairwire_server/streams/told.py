@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from fairwire_protocol.codec import MSGPACK, Codec
 from fairwire_protocol.events import AccountEvent, FairEvent, MessagePosted
@@ -55,8 +56,7 @@ def event_type(told: Told) -> str:
     return str(told.team.__struct_config__.tag)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event for one account, before it has a position."""
 
     account: UUID
@@ -73,8 +73,7 @@ class Draft:
         return self.told.encoded(self.view, MSGPACK)
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """An event at its committed position in an account's stream."""
 
     account: UUID
@@ -83,8 +82,7 @@ class Appended:
     told: Told
 
 
-@dataclass(frozen=True, slots=True)
-class FairAppended:
+class FairAppended(msgspec.Struct, frozen=True, gc=False):
     """An event at its committed position in the fair stream."""
 
     fair: UUID
