@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from fairwire_server.chat.flights import BATCH, FEW, Flight, Flights
+import pytest
 
-Item = tuple[str, int]
+from fairwire_protocol.errors import Refused
+from fairwire_server.chat.flights import BATCH, FEW, Batches, Flight, Flights, fail
+from tests.harness.until import until
+
+Item = tuple[str, int] | tuple[str, int, int]
+"""A name, and the rows that it needs."""
 
 
 class Field:
@@ -17,7 +24,7 @@ class Field:
 
     def __init__(self) -> None:
         self.batches: list[list[Item]] = []
-        self.flights = Flights(self._settle, lambda item: (UUID(int=item[1]),))
+        self.flights = Flights(self._settle, lambda item: [UUID(int=row) for row in item[1:]])
         self._gates: list[tuple[asyncio.Event, asyncio.Event]] = []
         self._came = asyncio.Condition()
 
@@ -112,6 +119,51 @@ async def test_one_held_up_holds_up_only_its_own_for_long() -> None:
         one.land(0)
         await one.until(3)
         assert one.batches[2] == [("its own", 1)]
+
+
+async def test_whoever_needs_any_row_of_a_batch_in_flight_waits_for_its_commit_m4() -> None:
+    """Begun beside it, it would wait for the row's lock, and all of its batch with it."""
+    async with field() as one:
+        one.flights.add(("slot and buyer", 1, 2))
+        await one.until(1)
+        one.flights.add(("same buyer", 3, 2))
+        one.flights.add(("neither", 5, 6))
+        one.decide(0)
+        await one.until(2)
+        assert one.batches[1] == [("neither", 5, 6)]
+        one.decide(1)
+        one.land(0)
+        await one.until(3)
+        assert one.batches[2] == [("same buyer", 3, 2)]
+
+
+class _Asked:
+    def __init__(self) -> None:
+        self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+async def test_what_was_refused_needs_no_collector() -> None:
+    """An error that knows the frame that knows the item that knows the error: at a rush that is what the collector is busy with."""
+
+    async def refuse(batch: Sequence[_Asked], _: Flight[_Asked]) -> None:
+        for one in batch:
+            fail(one, Refused("slot_full"))
+
+    batches: Batches[_Asked] = Batches(refuse, lambda _: (), lambda error: error)
+    gc.disable()
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(batches.run())
+            asked = [_Asked()]
+            known = weakref.ref(asked[0])
+            with pytest.raises(Refused):
+                await batches.ask(asked.pop())
+            with pytest.raises(Refused):
+                await batches.ask(_Asked())  # the last batch is remembered
+            await until(lambda: known() is None)
+            running.cancel()
+    finally:
+        gc.enable()
 
 
 async def test_there_are_never_more_than_four_in_flight() -> None:

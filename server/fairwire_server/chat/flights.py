@@ -176,7 +176,13 @@ class Batches(Generic[AskedT]):
         if len(self._flights.waiting) >= WAITING:
             raise Unavailable(retry_after_ms=1000)
         self._flights.add(item)
-        return await item.outcome  # cancelled, it takes no answer any more; the batch goes on
+        # An error that is raised here knows this frame: if that knew the error too, only the collector could free both.
+        outcome = item.outcome
+        del item
+        try:
+            return await outcome  # cancelled, it takes no answer any more; the batch goes on
+        finally:
+            del outcome
 
     async def run(self) -> None:
         """Send batches off until cancelled; what waits then gets a temporary error."""

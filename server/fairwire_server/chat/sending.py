@@ -193,7 +193,7 @@ class _Decisions:
         try:
             await self._take(item)
         except FairwireError as error:
-            self._results.append((item, error))
+            self._results.append((item, error.with_traceback(None)))  # its frames know these results: a ring
 
     async def _take(self, item: _Item) -> None:
         if (first := self._own.get(item.key)) is not None:

@@ -47,17 +47,17 @@ class Works:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.clock = clock
-        self._plan_once = load_queries(__package__)["plan_once"]
+        self._by_index = load_queries(__package__)["by_index"]
 
     @asynccontextmanager
     async def begin(self, *, lists: bool = False) -> AsyncIterator[Work]:
         """BEGIN … COMMIT, then the callbacks; an exception in the body rolls back and nothing is announced.
 
-        `lists`: its statements take lists and find each row by its key, and are to be planned once, not at each call.
+        `lists`: its statements take lists and find each row by its key, however small the tables are as yet.
         """
         async with self.database.transaction() as connection:
             if lists:
-                await connection.execute(self._plan_once)
+                await connection.execute(self._by_index)
             work = Work(connection, self.clock.now())
             try:
                 yield work

@@ -232,10 +232,17 @@ class Lanes:
         return wake
 
     async def _until_due(self, channel: str, wake: asyncio.Event, *, failed: bool) -> None:
-        """Until the next one of this channel falls due, a hint, or the longest sleep."""
+        """Until the next one of this channel falls due, or the longest sleep. A hint may be about another channel: then it goes on."""
         seconds = None if failed else await self._guarded(channel, partial(self._claims.earliest, channel))
-        longest = PAUSE_S if failed else LOOK_S
-        await self._sleep(longest if seconds is None else min(longest, max(0.02, seconds)), wake)
+        while True:
+            longest = PAUSE_S if failed else LOOK_S
+            await self._sleep(longest if seconds is None else min(longest, max(0.02, seconds)), wake)
+            if self._stopping or not wake.is_set():
+                return
+            wake.clear()
+            seconds = await self._guarded(channel, partial(self._claims.earliest, channel))
+            if seconds is not None and seconds <= 0:
+                return
 
     async def _sleep(self, seconds: float, wake: asyncio.Event) -> None:
         """By the injected clock; `wake` ends it early."""

@@ -93,18 +93,20 @@ class Requesting:
         """Store a booking, or raise why not. Cancelling the caller does not take it back."""
         if context.cid is None:
             raise Refused("cid_required")
-        item = _Item(
+        requested: operations.Requested = await self._batches.ask(self._item(caller, context, context.cid, request))
+        return requested
+
+    def _item(self, caller: Caller, context: Context, cid: UUID, request: operations.RequestBooking) -> _Item:
+        return _Item(
             caller,
             context,
-            context.cid,
+            cid,
             request.slot,
             topic_for(request.topic, self._keywords(caller.fair)),
             request.exhibit,
             fingerprint(operations.REQUEST.name, request),
             asyncio.get_running_loop().create_future(),
         )
-        requested: operations.Requested = await self._batches.ask(item)
-        return requested
 
     async def run(self) -> None:
         """Send batches off until cancelled."""
@@ -184,7 +186,7 @@ class _Decisions:
         try:
             self._take(item)
         except FairwireError as error:
-            self._results.append((item, error))
+            self._results.append((item, error.with_traceback(None)))  # its frames know these results: a ring
 
     def _take(self, item: _Item) -> None:
         if (first := self._own.get(item.key)) is not None:
