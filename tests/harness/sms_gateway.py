@@ -50,6 +50,8 @@ class SmsGateway:
                 return web.Response(status=429, headers={"Retry-After": "7"}, text="slow down")
             case "silent":
                 await self.released.wait()
+                assert request.transport is not None
+                request.transport.abort()
                 return web.Response(status=500)
             case "moved":
                 return web.Response(status=307, headers={"Location": f"{self.url}/elsewhere"})

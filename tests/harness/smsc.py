@@ -73,6 +73,7 @@ class Smsc:
         self.enquiries = 0
         self.binds_refused = 0
         self.refuses_binds = False
+        self.submitted = 0
         self.open_requests = 0
         self.most_open = 0
         self.arrived = asyncio.Event()
@@ -107,6 +108,12 @@ class Smsc:
         """Drop every session."""
         for writer in list(self._writers):
             writer.transport.abort()
+
+    def unbind(self) -> None:
+        """Take leave of every session, as a centre does that is about to stop (SMPP 3.4 §4.2)."""
+        for writer in list(self._writers):
+            self._number += 1
+            writer.write(struct.pack("!IIII", 16, SmppCommand.UNBIND, 0, self._number))
 
     async def receipt(self, message_id: str, stat: str, err: str = "000", *, in_parameters: bool = False) -> None:
         """A deliver_sm with a receipt (SMPP 3.4, appendix B), to every session; `in_parameters`: in its TLVs alone."""
@@ -161,6 +168,7 @@ class Smsc:
             case SmppCommand.UNBIND:
                 answer = protocol.UnbindResp(header.sequence_num)
             case SmppCommand.SUBMIT_SM:
+                self.submitted += 1
                 self.open_requests += 1
                 self.most_open = max(self.most_open, self.open_requests)
                 async with self._counted:

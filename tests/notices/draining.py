@@ -32,7 +32,7 @@ from fairwire_server.notices.unsubscribe import Unsubscribing
 from tests.harness.until import until
 from tests.notices.world import World
 
-__all__ = ["Counting", "Left", "Worker", "draining", "make_worker"]
+__all__ = ["Counting", "Left", "Passing", "Worker", "draining", "make_worker", "passing"]
 
 Behaviour = Callable[[Parcel], Awaitable[None]]
 SLEEPERS = 4
@@ -109,19 +109,12 @@ def make_worker(
     return Worker(claims, outcomes, lanes, TakingIn(works, store, fall_over, present), rendering)
 
 
-class Draining:
-    """Runs a worker while the test moves the clock."""
+class Passing:
+    """Moves the clock while a worker runs."""
 
-    def __init__(self, world: World, email: Counting, sms: Counting, worker: Worker) -> None:
+    def __init__(self, world: World, worker: Worker) -> None:
         self.world = world
-        self.email = email
-        self.sms = sms
         self.worker = worker
-
-    @property
-    def left(self) -> list[Left]:
-        """Everything that left, in order of time."""
-        return sorted([*self.email.left, *self.sms.left], key=lambda one: one.at)
 
     async def rest(self) -> None:
         """Until nothing more can be done before time moves on."""
@@ -153,16 +146,37 @@ class Draining:
         return self.world.clock.sleeping >= SLEEPERS and lanes.under_way == 0
 
 
+class Draining(Passing):
+    """The same over two counting channels."""
+
+    def __init__(self, world: World, email: Counting, sms: Counting, worker: Worker) -> None:
+        super().__init__(world, worker)
+        self.email = email
+        self.sms = sms
+
+    @property
+    def left(self) -> list[Left]:
+        """Everything that left, in order of time."""
+        return sorted([*self.email.left, *self.sms.left], key=lambda one: one.at)
+
+
+@asynccontextmanager
+async def passing(world: World, *channels: Channel) -> AsyncIterator[Passing]:
+    """A worker over these channels."""
+    worker = make_worker(world, channels)
+    running = asyncio.ensure_future(worker.lanes.run())
+    try:
+        yield Passing(world, worker)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 @asynccontextmanager
 async def draining(
     world: World, *, email: Behaviour | None = None, sms: Behaviour | None = None
 ) -> AsyncIterator[Draining]:
     """A worker over two counting channels."""
     mails, shorts = Counting("email", world.clock, behave=email), Counting("sms", world.clock, behave=sms)
-    worker = make_worker(world, [mails, shorts])
-    running = asyncio.ensure_future(worker.lanes.run())
-    try:
-        yield Draining(world, mails, shorts, worker)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    async with passing(world, mails, shorts) as over:
+        yield Draining(world, mails, shorts, over.worker)
