@@ -203,9 +203,12 @@ class World:
     # looking
 
     async def notices(self, account: UUID | None = None) -> list[dict[str, Any]]:
-        """Every notice, or an account's, oldest first."""
-        rows = await self.fetch("SELECT * FROM notice WHERE $1::uuid IS NULL OR recipient_id = $1 ORDER BY id", account)
-        return [dict(row) for row in rows]
+        """Every notice, or an account's, oldest first; page by page, for a fair has many."""
+        found: list[dict[str, Any]] = []
+        sql = "SELECT * FROM notice WHERE ($1::uuid IS NULL OR recipient_id = $1) AND id > $2 ORDER BY id LIMIT 1000"
+        while rows := await self.fetch(sql, account, found[-1]["id"] if found else UUID(int=0)):
+            found += [dict(row) for row in rows]
+        return found
 
     async def planned(self, account: UUID) -> set[tuple[str, str]]:
         """(kind, channel) of what is planned for an account."""
