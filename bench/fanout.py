@@ -283,9 +283,17 @@ def tell_growth(report: Report, pairs: list[dict[str, Rounds]], few: int, many: 
         100 * ((pair["many"].wall - pair["commit"].wall) / many / ((pair["few"].wall - pair["commit"].wall) / few) - 1)
         for pair in pairs
     ]
+    cpu = [
+        100
+        * ((pair["many"].cpu_s - pair["commit"].cpu_s) / many / ((pair["few"].cpu_s - pair["commit"].cpu_s) / few) - 1)
+        for pair in pairs
+    ]
+    bare_cpu = [100 * (pair["write.many"].cpu_s / many / (pair["write.few"].cpu_s / few) - 1) for pair in pairs]
     bare = [100 * (pair["write.many"].wall / many / (pair["write.few"].wall / few) - 1) for pair in pairs]
     report.say("fanout.growth.ours", median(ours), "%", at=many)
     report.say("fanout.growth.bare_write", median(bare), "%", at=many)
+    report.say("fanout.growth.cpu.ours", median(cpu), "%", at=many)
+    report.say("fanout.growth.cpu.bare_write", median(bare_cpu), "%", at=many)
     for name in ("many", "write.many"):
         report.generator(f"fanout.generator.{name}", max(pair[name].generator for pair in pairs))
     report.bound("fanout.growth", [one - other for one, other in zip(ours, bare, strict=True)], "points", 5.0, at=many)
