@@ -137,6 +137,23 @@ async def test_whoever_needs_any_row_of_a_batch_in_flight_waits_for_its_commit_m
         assert one.batches[2] == [("same buyer", 3, 2)]
 
 
+async def test_nobody_overtakes_who_needs_the_same_row() -> None:
+    """Else a request may be passed by for as long as its buyer asks for other slots."""
+    async with field() as one:
+        one.flights.add(("slot", 1, 2))
+        await one.until(1)
+        one.flights.add(("same slot", 1, 3))
+        one.flights.add(("its buyer again", 4, 3))
+        one.flights.add(("neither", 5, 6))
+        one.decide(0)
+        await one.until(2)
+        assert one.batches[1] == [("neither", 5, 6)]
+        one.land(0)
+        one.land(1)
+        await one.until(3)
+        assert one.batches[2] == [("same slot", 1, 3), ("its buyer again", 4, 3)]
+
+
 class _Asked:
     def __init__(self) -> None:
         self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -147,8 +147,11 @@ class Flights(Generic[T]):
         batch: list[T] = []
         rest: list[T] = []
         for item in self.waiting:
-            held = len(batch) >= BATCH or not busy.isdisjoint(self._rows(item))
-            (rest if held else batch).append(item)
+            if len(batch) >= BATCH or not busy.isdisjoint(self._rows(item)):
+                rest.append(item)
+                busy.update(self._rows(item))  # nobody overtakes it who needs the same
+            else:
+                batch.append(item)
         self.waiting = rest
         return batch
 
