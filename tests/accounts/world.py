@@ -112,6 +112,7 @@ class World:
             announce=self.streams.announce,
             buyer_events=self.buyer_events,
             colleague_audience=self.colleague_audience,
+            hold_chats=self.hold_chats,
         )
         self.sign_in = SignIn(
             works=works, store=store, sessions=sessions, passwords=passwords, codes=codes, throttle=throttle,
@@ -156,6 +157,9 @@ class World:
             (account, ContactChanged(contact=BuyerCard(id=buyer, name=row.name, country=row.country)))
             for account in self.audience
         ]
+
+    async def hold_chats(self, work: Work, account: UUID) -> None:
+        """Nobody speaks here."""
 
     async def colleague_audience(self, work: Work, account: UUID) -> list[UUID]:
         return self.audience

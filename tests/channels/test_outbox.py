@@ -10,7 +10,7 @@ import pytest
 
 from fairwire_server.channels.outbox import KEPT, Outbox, OutboxMailChannel, OutboxSmsChannel
 from fairwire_server.database.pool import Database
-from fairwire_server.database.work import Work, Works
+from fairwire_server.database.work import Planned, Work, Works
 from fairwire_server.notices.parcels import TryLater
 from tests.channels.peers import CATALOGUE, mail, sms
 from tests.harness.clock import ManualClock
@@ -38,11 +38,11 @@ class Counted(Works):
     open = most = 0
 
     @asynccontextmanager
-    async def begin(self, *, lists: bool = False) -> AsyncIterator[Work]:
+    async def begin(self, *, planned: Planned = "once") -> AsyncIterator[Work]:
         self.open += 1
         self.most = max(self.most, self.open)
         try:
-            async with super().begin(lists=lists) as work:
+            async with super().begin(planned=planned) as work:
                 yield work
         finally:
             self.open -= 1

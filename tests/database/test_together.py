@@ -13,7 +13,7 @@ from fairwire_protocol.errors import Refused, Unavailable
 from fairwire_server.clock import SystemClock
 from fairwire_server.database.pool import Database
 from fairwire_server.database.together import BATCH, Together
-from fairwire_server.database.work import Work, Works
+from fairwire_server.database.work import Planned, Work, Works
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def test_all_who_wait_hear_at_once_that_no_transaction_can_begin(pool: Dat
 
     class Away(Works):
         @asynccontextmanager
-        async def begin(self, *, lists: bool = False) -> AsyncIterator[Work]:
+        async def begin(self, *, planned: Planned = "once") -> AsyncIterator[Work]:
             nonlocal begun
             begun += 1
             await asyncio.sleep(0)

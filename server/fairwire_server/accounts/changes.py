@@ -10,7 +10,7 @@ import msgspec
 
 from fairwire_protocol.events import AccountChanged, AccountEvent, PersonRenamed
 from fairwire_protocol.models import Person
-from fairwire_server.accounts.ports import Announce, BuyerEvents, ColleagueAudience
+from fairwire_server.accounts.ports import Announce, BuyerEvents, ColleagueAudience, HoldChats
 from fairwire_server.accounts.store import AccountRow, AccountStore
 from fairwire_server.accounts.views import missing_of, own_account, profile_of
 from fairwire_server.database.work import Work
@@ -28,11 +28,13 @@ class Changes:
         announce: Announce,
         buyer_events: BuyerEvents,
         colleague_audience: ColleagueAudience,
+        hold_chats: HoldChats,
     ) -> None:
         self._store = store
         self._announce = announce
         self._buyer_events = buyer_events
         self._colleague_audience = colleague_audience
+        self._hold_chats = hold_chats
 
     async def set_profile(
         self,
@@ -65,6 +67,8 @@ class Changes:
         assert after is not None
         if after == before:
             return after
+        if after.name != before.name:
+            await self._hold_chats(work, after.id)
         events: list[tuple[UUID, AccountEvent]] = [(after.id, AccountChanged(account=own_account(after)))]
         if after.kind == "buyer" and _shown(after) != _shown(before):
             events += await self._buyer_events(work, after.id)

@@ -12,8 +12,8 @@ from fairwire_server.accounts.letters import AddressKind, Letter
 from fairwire_server.database.work import Work
 
 __all__ = [
-    "Announce", "BuyerEvents", "CloseSockets", "ColleagueAudience", "CreateStreams", "Defer", "Holdings", "IndexTokens", "Job", "Post",
-    "Reaches", "ResetStreams", "SearchQuery",
+    "Announce", "BuyerEvents", "CloseSockets", "ColleagueAudience", "CreateStreams", "Defer", "HoldChats", "Holdings", "IndexTokens", "Job",
+    "Post", "Reaches", "ResetStreams", "SearchQuery",
 ]  # fmt: skip
 
 Announce = Callable[[Work, Sequence[tuple[UUID, AccountEvent]]], Awaitable[None]]
@@ -28,6 +28,8 @@ ColleagueAudience = Callable[[Work, UUID], Awaitable[Sequence[UUID]]]
 """Whose clients show the name of this exhibitor's account."""
 BuyerEvents = Callable[[Work, UUID], Awaitable[Sequence[tuple[UUID, AccountEvent]]]]
 """What a changed buyer means to everybody who has it as a contact: a card as each of them may see it (K2)."""
+HoldChats = Callable[[Work, UUID], Awaitable[None]]
+"""Wait for messages on their way in the chats an account speaks in, and let none begin: they tell its name as it was (W4)."""
 IndexTokens = Callable[[str], str]
 """The words of a name, as the text of a tsvector (C15)."""
 SearchQuery = Callable[[str], str | None]

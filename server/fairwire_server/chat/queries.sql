@@ -270,6 +270,12 @@ SELECT id FROM conversation WHERE holder_id = $1 AND open ORDER BY id;
 -- Every chat an account holds, open or not: none may stay with an account that is gone.
 SELECT id FROM conversation WHERE holder_id = $1 ORDER BY id;
 
+-- name: hold_chats_of
+-- Every chat that an account speaks in: who renames it waits for the messages on their way, which tell its name as it was (W4, W5).
+SELECT FROM conversation WHERE id = ANY (ARRAY(
+    SELECT id FROM conversation WHERE holder_id = $1 UNION SELECT id FROM conversation WHERE buyer_id = $1))
+ORDER BY id FOR NO KEY UPDATE;
+
 -- name: set_block
 -- C18: each side blocks for itself.
 UPDATE conversation SET blocked_by_buyer = $2, blocked_by_team = $3 WHERE id = $1;
@@ -327,3 +333,8 @@ SELECT a.name, f.capabilities FROM account a JOIN fair f ON f.id = a.fair_id WHE
 -- name: share_account
 -- Keeps an account as it is until this transaction ends: a chat must not go to one that is being disabled or removed (A6, C7).
 SELECT state FROM account WHERE id = $1 FOR SHARE;
+
+-- name: share_account_at_once
+-- As share_account, for whoever holds a conversation already and so must not wait for an account (a ring of locks); nothing, when it is
+-- being changed.
+SELECT state FROM account WHERE id = $1 FOR SHARE SKIP LOCKED;

@@ -42,8 +42,9 @@ class Routing:
         *,
         holder: UUID | None,
         exhibit_owner: UUID | None = None,
+        at_once: bool = False,
     ) -> UUID:
-        """The account that gets the chat."""
+        """The account that gets the chat. `at_once`: the caller holds the conversation, and waits for no account any more."""
         online = self._online(team.keys())
         rows = await self._store.fetch(work.connection, "open_chats", exhibitor)
         chats = {row["holder_id"]: row["chats"] for row in rows}
@@ -60,8 +61,9 @@ class Routing:
             for fact in team.values()
         }
         chosen = route(candidates, caller.table, holder=holder, exhibit_owner=exhibit_owner, order=order or ROUTING)
-        if await self._store.value(work.connection, "share_account", chosen) != team[chosen].state:
-            raise Unavailable(retry_after_ms=100)  # disabled or removed this very moment: decide again
+        share = "share_account_at_once" if at_once else "share_account"
+        if await self._store.value(work.connection, share, chosen) != team[chosen].state:
+            raise Unavailable(retry_after_ms=100)  # disabled, removed or changed this very moment: decide again
         return chosen
 
     async def reopen(
@@ -69,7 +71,7 @@ class Routing:
     ) -> None:
         """A handled chat opens again: it stays with its holder if that one may still receive, else it moves (C6, C10)."""
         conversation = locked.conversation
-        chosen = await self.choose(work, caller, conversation.exhibitor, team, holder=conversation.holder)
+        chosen = await self.choose(work, caller, conversation.exhibitor, team, holder=conversation.holder, at_once=True)
         if chosen != conversation.holder:
             to = Person(id=chosen, name=team[chosen].name)
             actor = Actor(id=caller.account, name=caller.name, table=caller.table)

@@ -50,7 +50,7 @@ class Search:
         """
         before = place_of(request.before)
         query = self._tokens.search_query(request.query)
-        async with self._works.read() as work:
+        async with self._works.begin(planned="each_time") as work:
             scope = reach(caller, await self._sight(work, caller, request.conversation))
             if query is None:
                 return operations.SearchReply()

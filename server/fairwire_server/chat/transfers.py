@@ -66,14 +66,15 @@ class Transfers:
         """C7, C8"""
 
         async def apply(work: Work, caller: Caller) -> operations.Transferred:
-            await self._store.value(work.connection, "share_account", request.to)
+            await self._store.fetch(work.connection, "share_accounts", sorted({request.to, caller.account}))
             locked = await self._locked(work, request.conversation)
             may_transfer(caller, locked.conversation)
             team = await self._store.team(work.connection, locked.conversation.exhibitor)
             target = check_target(locked.conversation, _candidate(team.get(request.to)), caller.table)
             offline = target.id not in self._online([target.id])
             if request.ask_first:
-                return await self._ask(work, caller, locked, target, request.note, offline=offline)
+                source = Person(id=caller.account, name=team[caller.account].name)
+                return await self._ask(work, source, locked, target, request.note, offline=offline)
             posting = self._posting()
             await self._withdraw(work, posting, locked)
             seq = await self._move(work, posting, caller, locked, team, target.id, "transfer", request.note)
@@ -191,7 +192,7 @@ class Transfers:
         return locked
 
     async def _ask(
-        self, work: Work, caller: Caller, locked: Locked, target: Candidate, note: str, *, offline: bool
+        self, work: Work, source: Person, locked: Locked, target: Candidate, note: str, *, offline: bool
     ) -> operations.Transferred:
         conversation = locked.conversation
         posting = self._posting()
@@ -203,7 +204,7 @@ class Transfers:
         offer = Offer(
             id=uuid7(),
             conversation=conversation.id,
-            source=Person(id=caller.account, name=caller.name),
+            source=source,
             to=Person(id=target.id, name=target.name),
             expires_at=milliseconds(expires_at),
             contact=contact,
@@ -214,14 +215,14 @@ class Transfers:
             "insert_offer",
             offer.id,
             conversation.id,
-            caller.account,
+            source.id,
             target.id,
             note,
             work.now,
             expires_at,
         )
         told = Told(OfferMade(offer=offer))
-        for account in sorted({caller.account, target.id, conversation.holder}):
+        for account in sorted({source.id, target.id, conversation.holder}):
             posting.tell(Draft(account, "team", told, conversation.id))
         if offline:
             await self._noticing.asked(work, conversation.fair, offer.id, target.id, expires_at)
@@ -252,7 +253,8 @@ class Transfers:
         note: str,
     ) -> int:
         person = Person(id=to, name=team[to].name)
-        actor = Actor(id=caller.account, name=caller.name, table=caller.table)
+        # Its name as it is under the lock: a rename that was waited for has been told before this.
+        actor = Actor(id=caller.account, name=team[caller.account].name, table=caller.table)
         return await change_holder(self._store, work, posting, locked, actor, team, person, reason=reason, note=note)
 
 

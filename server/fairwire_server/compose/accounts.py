@@ -93,12 +93,16 @@ def _changes(g: Ground, audience: BookingAudience) -> Changes:
         chats = await g.contacts.colleague_audience(work, account)
         return sorted({*chats, *await audience.of_colleague(work, account)})
 
+    async def hold_chats(work: Work, account: UUID) -> None:
+        await g.chat_store.run(work.connection, "hold_chats_of", account)
+
     g.contacts.more_watchers = audience.of_buyer
     return Changes(
         store=g.store,
         announce=g.streams.announce,
         buyer_events=g.contacts.buyer_events,
         colleague_audience=colleague_audience,
+        hold_chats=hold_chats,
     )
 
 

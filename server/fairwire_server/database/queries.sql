@@ -47,3 +47,7 @@ SELECT clock_timestamp();
 -- For transactions over lists, whose statements find each row by its key: a plan that a connection keeps must not read tables whole
 -- because they were small when it was made.
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+
+-- name: each_time
+-- For statements whose best plan depends on what is asked, such as how common a word is.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Literal
 
 from fairwire_server.clock import Clock
 from fairwire_server.database.pool import Connection, Database
 from fairwire_server.database.queries import load_queries
 
-__all__ = ["Work", "Works"]
+__all__ = ["Planned", "Work", "Works"]
+
+Planned = Literal["once", "by_index", "each_time"]
+"""How the statements of a transaction are planned: `once` for each connection; `by_index`, likewise, for lists whose rows are found by
+their keys, however small the tables are as yet; `each_time`, where the best plan depends on what is asked."""
 
 
 class Work:
@@ -47,17 +52,14 @@ class Works:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.clock = clock
-        self._by_index = load_queries(__package__)["by_index"]
+        self._sql = load_queries(__package__)
 
     @asynccontextmanager
-    async def begin(self, *, lists: bool = False) -> AsyncIterator[Work]:
-        """BEGIN … COMMIT, then the callbacks; an exception in the body rolls back and nothing is announced.
-
-        `lists`: its statements take lists and find each row by its key, however small the tables are as yet.
-        """
+    async def begin(self, *, planned: Planned = "once") -> AsyncIterator[Work]:
+        """BEGIN … COMMIT, then the callbacks; an exception in the body rolls back and nothing is announced."""
         async with self.database.transaction() as connection:
-            if lists:
-                await connection.execute(self._by_index)
+            if planned != "once":
+                await connection.execute(self._sql[planned])
             work = Work(connection, self.clock.now())
             try:
                 yield work

@@ -113,7 +113,7 @@ class Requesting:
         await self._batches.run()
 
     async def _commit(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
-        async with self._works.begin(lists=True) as work:
+        async with self._works.begin(planned="by_index") as work:
             ground = await self._ground(work, batch)
             decided = _Decisions(work, ground)
             for item in batch:

@@ -23,8 +23,8 @@ JOIN unnest($2::timestamptz[], $3::timestamptz[]) AS n (starts_at, ends_at) ON s
 WHERE s.exhibitor_id = $1 AND s.withdrawn_at IS NULL;
 
 -- name: seats
--- What uses the seats of some slots, and who stands in line (M2, M7, M13); nothing of slots that nobody uses. $2 is the present instant, after which a proposal or an offer
--- holds nothing any more.
+-- What uses the seats of some slots, and who stands in line (M2, M7, M13); nothing of slots that nobody uses. $2 is
+-- the present instant, after which a proposal or an offer holds nothing any more.
 SELECT n.id, coalesce(b.pending, 0) AS pending, coalesce(b.assigned, 0) AS assigned, coalesce(b.ever, 0) AS ever,
        coalesce(p.proposed, 0) AS proposed, coalesce(w.offered, 0) AS offered, coalesce(w.waiting, 0) AS waiting
 FROM unnest($1::uuid[]) AS n (id)

@@ -121,7 +121,7 @@ class Claims:
 
     async def tell_in_app(self, room: int) -> int:
         """Notices in the app are told in the transaction that claims them: never twice, never lost. Answers how many were due."""
-        async with self._works.begin(lists=True) as work:
+        async with self._works.begin(planned="by_index") as work:
             now = await self._present(work)
             rows = await self._due(work, "in_app", now, room)
             if not rows:
