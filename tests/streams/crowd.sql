@@ -33,6 +33,10 @@ SELECT conversation_id FROM account_event WHERE account_id = $1 AND type = 'mess
 -- What an account has pinned.
 SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND pinned_at IS NOT NULL;
 
+-- name: waits
+-- Whether somebody waits for another's lock in this database.
+SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock';
+
 -- name: deadlocks
 -- How many rings of waiting PostgreSQL had to break in this database.
 SELECT pg_stat_get_db_deadlocks(oid) FROM pg_database WHERE datname = current_database();

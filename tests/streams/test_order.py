@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -184,6 +185,28 @@ async def test_a_notify_missed_while_the_bus_was_down_is_made_up_for_w4(running:
             async with asyncio.timeout(20):
                 await clock.until_sleeping(idle)
         assert await one.reached("account", 3) == [1, 2, 3]
+
+
+async def test_a_rename_waits_for_the_messages_on_their_way_w4_w5(running: Running) -> None:
+    """They tell the name that they have read: the rename comes after them in every stream, or before they read it."""
+    node = running.node
+    crowd = await gather(node)
+    reply = await run(node, crowd.callers["buyer"], "chat.open", exhibitor=crowd.exhibitors["acme"])
+    async with node.works.read() as read:
+        holder = crowd.name_of(await read.connection.fetchval(crowd.sql["holder"], reply.entry.conversation))
+
+    for name in (holder, "buyer"):
+        async with node.works.begin() as work:
+            await node.ground.chat_store.lock(work.connection, [reply.entry.conversation])
+            renaming = asyncio.create_task(run(node, crowd.callers[name], "account.update", name=f"{name} now"))
+            await until(partial(_done_or_waiting, crowd, renaming))
+            assert not renaming.done(), "a message that is being written would tell the old name after the new one"
+        await renaming
+
+
+async def _done_or_waiting(crowd: Crowd, task: asyncio.Task[Any]) -> bool:
+    async with crowd.node.works.read() as read:
+        return task.done() or bool(await read.connection.fetchval(crowd.sql["waits"]))
 
 
 async def test_nobody_waits_in_a_ring_w4(running: Running) -> None:
