@@ -195,14 +195,15 @@ def _fault(row: Any, arrived: int) -> str | None:
         return "sent all the same"
     if row["maybe_duplicate"] and not row["lost"]:
         return "flagged, and no attempt was lost"
-    if row["kind"] in PROMISED and row["state"] != "sent" and row["reason"] != "budget":
+    twice_lost = row["state"] == "unknown" and row["lost"] > 1  # once more is what is promised
+    if row["kind"] in PROMISED and row["state"] != "sent" and row["reason"] != "budget" and not twice_lost:
         return "promised, and not sent"
     return None
 
 
 _NOTICES: Final = """
 SELECT n.id, n.kind, n.channel, n.state, n.reason, n.maybe_duplicate, b.room_number, a.mobile,
-       EXISTS (SELECT FROM notice_attempt t WHERE t.notice_id = n.id AND t.outcome = 'lost') AS lost
+       (SELECT count(*) FROM notice_attempt t WHERE t.notice_id = n.id AND t.outcome = 'lost') AS lost
 FROM notice n JOIN booking b ON b.id = n.subject_id JOIN account a ON a.id = n.recipient_id
 WHERE NOT (n.state = 'planned' AND n.due_at > clock_timestamp())
 """

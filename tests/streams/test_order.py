@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +13,7 @@ from uuid import UUID
 import pytest
 
 import fairwire
-from fairwire_protocol.errors import FairwireError, Unavailable
+from fairwire_protocol.errors import FairwireError
 from fairwire_protocol.events import Notice
 from fairwire_protocol.frames import Resume
 from fairwire_server.accounts.tokens import TokenFacts
@@ -264,15 +263,6 @@ async def _busy(crowd: Crowd, chats: list[UUID], codes: set[str], dice: random.R
             elif op == "account.update":
                 await run(crowd.node, crowd.callers[who], op, **args)
             else:
-                await _decided(run(crowd.node, crowd.callers[who], op, conversation=chat, **args) for _ in range(5))
+                await run(crowd.node, crowd.callers[who], op, conversation=chat, **args)
         except FairwireError as error:
             codes.add(error.code)
-
-
-async def _decided(calls: Iterator[Coroutine[Any, Any, Any]]) -> None:
-    """As a client does, that sends again what it was asked to send again."""
-    for call in calls:
-        with suppress(Unavailable):
-            await call
-            return
-    raise Unavailable
