@@ -5,8 +5,8 @@ Several of them live in one database and never meet (A1), so that an example sta
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.resources import files
@@ -112,6 +112,8 @@ async def run(node: Node, caller: Caller, op: str, /, *, cid: UUID | None = None
         return await node.dispatch.call(op, caller, context, lambda type_: JSON.decode(body, type_), door="socket")
 
     for _ in range(AGAIN):
-        with suppress(Unavailable):
+        try:
             return await call()
+        except Unavailable as error:
+            await asyncio.sleep((error.retry_after_ms or 0) / 1000)  # as long as the server asks for
     return await call()
