@@ -96,6 +96,21 @@ async def test_w16_a_failing_handler_stops_nothing(caplog: pytest.LogCaptureFixt
     assert "has failed" in caplog.text
 
 
+async def test_a_handler_that_asks_while_the_client_closes_has_not_failed(caplog: pytest.LogCaptureFixture) -> None:
+    async with peer() as it, client_of(it) as client:
+        it.answers["chat.read"] = lambda _call, _args: None
+        asked = asyncio.Event()
+
+        @client.on("waiting")
+        async def ask(event: fairwire.Delivered) -> None:
+            asked.set()
+            await client.chat.read(conversation=CHAT, seq=1)
+
+        await it.push()
+        await asked.wait()
+    assert "has failed" not in caplog.text
+
+
 async def test_w16_a_slow_application_gets_a_resync_never_an_endless_queue() -> None:
     async with peer() as it, client_of(it) as client:
         feed = client.events(limit=3)

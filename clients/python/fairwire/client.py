@@ -176,8 +176,11 @@ class Client(Operations):
                         outcome = handler(happening)
                         if outcome is not None:
                             await outcome
-                    except Exception:
-                        _log.exception("a handler of %r has failed", kind_of(happening))
+                    except Exception as error:
+                        if (
+                            error is not self._stopped
+                        ):  # what it asked for has no answer any more, which is no fault of its own
+                            _log.exception("a handler of %r has failed", kind_of(happening))
         except Stopped:
             return
 
