@@ -31,7 +31,7 @@ async def test_a_request_is_pending_and_everybody_knows_m4_m5_w5(agenda: Agenda)
         assert booking.card is not None
         assert booking.card.id == exhibit
     assert (await agenda.first("sales2")).bookings == ()  # own, and it is nobody's yet
-    [entry] = (await agenda.first("buyer")).entries
+    [entry] = (await agenda.first("buyer")).recent.entries
     assert (entry.conversation, entry.open) == (reply.conversation, False)
     assert entry.last is not None
     assert entry.last.kind == "booking"

@@ -55,7 +55,7 @@ async def test_own_is_what_an_account_receives_or_received_once_a7(booth: Booth)
 async def test_the_card_opens_no_chat_and_moves_no_marker_c1_w9(booth: Booth) -> None:
     booking = await booth.booking(await booth.slot(), topic="engines")
     for who in ("buyer", "main"):
-        [entry] = (await booth.first(who)).entries
+        [entry] = (await booth.first(who)).recent.entries
         assert entry.last is not None
         assert entry.last.booking == BookingNote(
             booking=booking,

@@ -56,9 +56,9 @@ def _part(first: FirstState) -> Snapshot:
         part=0,
         last=True,
         account=first.me,
-        entries=first.entries,
+        entries=tuple(first.recent.entries),
         starred=first.starred,
-        messages=first.messages,
+        messages=tuple(first.messages),
         offers=first.offers,
         bookings=first.bookings,
         places=first.places,
@@ -166,7 +166,7 @@ class Follower:
         if first.account != fresh.account or await self._top() != fresh.account.pos:
             return False
         if caller.side == "buyer" or caller.may("read_history"):
-            assert list(first.entries) == list(in_order(listed)), f"{self.name}: told otherwise than listed"
+            assert list(first.recent.entries) == list(in_order(listed)), f"{self.name}: told otherwise than listed"
         return True
 
     async def _resume(self, base: Base) -> Page:

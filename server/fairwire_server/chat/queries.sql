@@ -295,19 +295,21 @@ UPDATE conversation SET open = $2, unanswered_since = $3, waiting_since = $4 WHE
 SELECT capabilities FROM fair WHERE id = $1;
 
 -- name: snapshot_messages
--- Part of first states: the newest messages of the newest open chats (W5). $5 chats, $6 messages of each; other messages than ordinary
--- ones as rows.
-SELECT chats.n, concat('{"said":[', string_agg(message_json(m, s.name), ',' ORDER BY m.conversation_id, m.seq),
-    '],"rows":[', string_agg((SELECT message_row_json(f) FROM message_full f WHERE f.conversation_id = m.conversation_id AND f.seq = m.seq), ',')
-        FILTER (WHERE m.kind <> 'text' OR m.recalled_at IS NOT NULL), ']}')
+-- Part of first states: the newest messages of the newest open chats (W5), as the wire's MessagePack. $5 chats, $6 messages of each; other
+-- messages than ordinary ones are nil there, and come as rows beside them.
+SELECT chats.n, ROW(count(*), string_agg(packed(m, CASE m.sender_id WHEN chats.buyer_id THEN chats.buyer WHEN chats.holder_id THEN chats.holder ELSE s.name END), '' ORDER BY m.conversation_id, m.seq),
+    '[' || string_agg((SELECT message_row_json(f) FROM message_full f WHERE f.conversation_id = m.conversation_id AND f.seq = m.seq), ','
+            ORDER BY m.conversation_id, m.seq)
+        FILTER (WHERE m.kind <> 'text' OR m.recalled_at IS NOT NULL) || ']')
 FROM (
-    SELECT n.n, l.id FROM who n CROSS JOIN LATERAL (
-      SELECT c.id FROM participant p JOIN conversation c ON c.id = p.conversation_id
+    SELECT n.n, l.*, b.name AS buyer, h.name AS holder FROM who n CROSS JOIN LATERAL (
+      SELECT c.id, c.buyer_id, c.holder_id FROM participant p JOIN conversation c ON c.id = p.conversation_id
       WHERE p.account_id = n.account AND p.readable_to IS NULL AND p.last_pos > 0 AND c.open
       ORDER BY p.last_pos DESC LIMIT $5) l
+    JOIN account b ON b.id = l.buyer_id JOIN account h ON h.id = l.holder_id
 ) chats
 CROSS JOIN LATERAL (SELECT * FROM message f WHERE f.conversation_id = chats.id ORDER BY f.seq DESC LIMIT $6) m
-JOIN account s ON s.id = m.sender_id
+LEFT JOIN account s ON s.id = CASE WHEN m.sender_id NOT IN (chats.buyer_id, chats.holder_id) THEN m.sender_id END
 GROUP BY chats.n;
 
 -- name: snapshot_offers

@@ -1,18 +1,18 @@
 """What chat and contacts put into an account's first state (W5): the recent list, stars, open chats' messages, offers.
 
-PostgreSQL writes entries and ordinary messages as the wire has them; here they are read as such. Other messages, whose look depends
-on the side or on what has become of them, come as rows beside them and pass `render_message` like everywhere else (C8, C12).
+PostgreSQL writes entries and ordinary messages as the wire has them. Other messages, whose look depends on the side or on what has
+become of them, come as rows beside them and pass `render_message` like everywhere else (C8, C12).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec.structs import replace
 
+from fairwire_protocol.codec import MSGPACK
 from fairwire_protocol.models import Account, Entry, Message, Offer, Person, Side
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.accounts.store import AccountRow
@@ -21,7 +21,9 @@ from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.entries import BuyerRow
 from fairwire_server.database.queries import load_queries
 from fairwire_server.streams.messages import MessageRow, render_message
-from fairwire_server.streams.snapshot import Part, Values
+from fairwire_server.streams.packed import Packed
+from fairwire_server.streams.snapshot import Part, Recent, Values
+from fairwire_server.streams.told import Receivable
 
 __all__ = ["OPEN_CHATS", "OPEN_MESSAGES", "chat_parts"]
 
@@ -30,22 +32,8 @@ OPEN_CHATS = 20
 OPEN_MESSAGES = 20
 
 
-class _Recent(msgspec.Struct, frozen=True):
-    """`snapshot_recent`."""
-
-    entries: tuple[Entry, ...]
-    lasts: tuple[MessageRow, ...]
-
-
-class _Open(msgspec.Struct, frozen=True):
-    """`snapshot_messages`."""
-
-    said: tuple[Message, ...]
-    rows: tuple[MessageRow, ...]
-
-
-_RECENT: Final = msgspec.json.Decoder(_Recent)
-_OPEN: Final = msgspec.json.Decoder(_Open)
+_ROWS: Final = msgspec.json.Decoder(list[MessageRow])
+_RECEIVABLES: Final = msgspec.json.Decoder(tuple[Receivable, ...])
 _BUYER: Final = msgspec.json.Decoder(BuyerRow)
 
 
@@ -56,49 +44,51 @@ def chat_parts() -> list[Part]:
     chat = load_queries("fairwire_server.chat")
     return [
         Part("me", accounts["snapshot_account"], _me),
-        Part("entries", contacts["snapshot_recent"], _of_readers(_entries), text=True),
+        Part("recent", contacts["snapshot_recent"], _of_readers(_recent)),
         Part("starred", contacts["snapshot_starred"], _of_readers(_starred)),
-        Part("messages", chat["snapshot_messages"], _of_readers(_messages), text=True),
+        Part("messages", chat["snapshot_messages"], _of_readers(_messages)),
         Part("offers", chat["snapshot_offers"], _of_readers(_offers)),
     ]
 
 
-def _of_readers(
-    decode: Callable[[Sequence[Any], Caller], tuple[T, ...]],
-) -> Callable[[Sequence[Any], Caller], tuple[T, ...]]:
+def _of_readers(build: Callable[[Sequence[Values], Caller], T]) -> Callable[[Sequence[Values], Caller], T]:
     """Nothing for an account that reads no chats (A7), although it may have held some when it was of another type."""
 
-    def decoded(found: Sequence[Any], caller: Caller) -> tuple[T, ...]:
-        return decode(found, caller) if caller.side == "buyer" or caller.may("read_history") else ()
+    def built(rows: Sequence[Values], caller: Caller) -> T:
+        return build(rows if caller.side == "buyer" or caller.may("read_history") else (), caller)
 
-    return decoded
+    return built
 
 
 def _me(rows: Sequence[Values], _: Caller) -> Account:
     return own_account(AccountRow(*rows[0]))
 
 
-def _entries(texts: Sequence[str], caller: Caller) -> tuple[Entry, ...]:
-    recent = _RECENT.decode(texts[0])
-    if not recent.lasts:
-        return recent.entries
-    lasts = {row.conversation_id: render_message(row, _view(caller)) for row in recent.lasts}
-    return tuple(
-        replace(entry, last=lasts[entry.conversation]) if entry.conversation in lasts else entry
-        for entry in recent.entries
-    )
+def _recent(rows: Sequence[Values], caller: Caller) -> Recent:
+    if not rows:
+        return Recent(Packed(Entry))
+    count, packed, others, unreceived = rows[0]
+    entries = _filled(Packed(Entry, count, packed), others, caller)
+    return Recent(entries, () if unreceived is None else _RECEIVABLES.decode(unreceived))
 
 
 def _starred(rows: Sequence[Values], _: Caller) -> tuple[UUID, ...]:
     return tuple(sorted(row[0] for row in rows))
 
 
-def _messages(texts: Sequence[str], caller: Caller) -> tuple[Message, ...]:
-    newest = _OPEN.decode(texts[0])
-    if not newest.rows:
-        return newest.said
-    others = (render_message(row, _view(caller)) for row in newest.rows)
-    return tuple(sorted((*newest.said, *others), key=lambda message: (message.conversation, message.seq)))
+def _messages(rows: Sequence[Values], caller: Caller) -> Packed[Message]:
+    if not rows:
+        return Packed(Message)
+    count, packed, others = rows[0]
+    return _filled(Packed(Message, count, packed), others, caller)
+
+
+def _filled(values: Packed[T], others: str | None, caller: Caller) -> Packed[T]:
+    """With the messages that PostgreSQL has left to us, if there are any."""
+    if others is None:
+        return values
+    view = _view(caller)
+    return values.filled(MSGPACK.encode(render_message(row, view)) for row in _ROWS.decode(others))
 
 
 def _view(caller: Caller) -> Side:

@@ -19,13 +19,14 @@ from uuid import UUID
 
 from msgspec import Raw
 
-from fairwire_protocol.codec import Codec
+from fairwire_protocol.codec import MSGPACK, Codec
 from fairwire_protocol.frames import Snapshot
 from fairwire_protocol.models import Account, AccountKind, Position
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import Clock, milliseconds
 from fairwire_server.framing import websocket_frame
 from fairwire_server.streams.arrivals import Arrival
+from fairwire_server.streams.packed import Packed
 from fairwire_server.streams.snapshot import FirstState, Snapshots
 from fairwire_server.streams.told import Receivable
 
@@ -115,11 +116,7 @@ def _frames(state: FirstState, caller: Caller, codec: Codec) -> Frames:
         account=state.account,
         kind=caller.kind,
         parts=tuple(websocket_frame(part, binary=codec.binary) for part in encoded),
-        receivables=tuple(
-            Receivable(entry.conversation, entry.last_seq, None)
-            for entry in state.entries
-            if entry.received < entry.last_seq and entry.readable_to is None
-        ),
+        receivables=state.recent.receivables,
         until=min(ends, default=EVER),
     )
 
@@ -128,8 +125,8 @@ def _parts(state: FirstState, codec: Codec) -> list[dict[str, Any]]:
     """The state in pieces of at most 64 KiB each (W5)."""
     few: dict[str, Any] = {"starred": state.starred, "offers": state.offers, "places": state.places}
     parts = [few] if any(few.values()) else []
-    pieces: tuple[tuple[str, Sequence[object]], ...] = (
-        ("entries", state.entries),
+    pieces: tuple[tuple[str, Packed[Any] | Sequence[object]], ...] = (
+        ("entries", state.recent.entries),
         ("messages", state.messages),
         ("bookings", state.bookings),
     )
@@ -139,8 +136,13 @@ def _parts(state: FirstState, codec: Codec) -> list[dict[str, Any]]:
     return parts
 
 
-def _pieces(values: Sequence[object], codec: Codec) -> Iterator[Raw]:
+def _pieces(values: Packed[Any] | Sequence[object], codec: Codec) -> Iterator[Raw]:
     """The values encoded, in as many pieces as it takes: most states are one of each."""
+    if isinstance(values, Packed):
+        if codec is MSGPACK:
+            yield from values.pieces(PART_BYTES)
+            return
+        values = tuple(values)
     encoded = codec.encode(values)
     if len(encoded) <= PART_BYTES or len(values) == 1:
         yield Raw(encoded)

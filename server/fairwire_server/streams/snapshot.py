@@ -1,7 +1,7 @@
 """First states of accounts, from one statement and therefore one snapshot of the database (W5).
 
 Capabilities right of this one contribute parts: a piece of SQL, and what to do with what it finds. What there are hundreds of, it
-writes as JSON in the shape of the wire, one text for an account, which is read in one go; the rest comes as a ROW(…) for each.
+writes as the wire's MessagePack, one array for an account, which nobody reads here (`Packed`); the rest comes as a ROW(…) for each.
 The statement is put together once; every part sees the same instant as the two positions it is headed by. Accounts that ask for
 theirs at the same time share a statement.
 """
@@ -20,14 +20,24 @@ from fairwire_server.accounts.rules import Caller
 from fairwire_server.database.gathered import Gathered
 from fairwire_server.database.queries import load_queries
 from fairwire_server.database.work import Works
+from fairwire_server.streams.packed import Packed
+from fairwire_server.streams.told import Receivable
 
-__all__ = ["FirstState", "Part", "Snapshots", "Values"]
+__all__ = ["FirstState", "Part", "Recent", "Snapshots", "Values"]
 
 Values: TypeAlias = Sequence[Any]
 """The columns of one ROW(…)."""
 BATCH: Final = 8
 """First states in one statement: to encode them is a pause of the loop."""
 AT_ONCE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The recent list, and of its newest messages those that have not been received yet (W9)."""
+
+    entries: Packed[Entry]
+    receivables: tuple[Receivable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,23 +47,22 @@ class FirstState:
     account: Position
     fair: Position
     me: Account
-    entries: tuple[Entry, ...] = ()
-    starred: tuple[UUID, ...] = ()
-    messages: tuple[Message, ...] = ()
-    offers: tuple[Offer, ...] = ()
-    bookings: tuple[Booking, ...] = ()
-    places: tuple[Place, ...] = ()
+    recent: Recent
+    starred: tuple[UUID, ...]
+    messages: Packed[Message]
+    offers: tuple[Offer, ...]
+    bookings: tuple[Booking, ...]
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field of `FirstState`. `sql` yields for accounts of `who`, by their number in it, a ROW(…) each for what they have, or one
-    text for all of it; `build` turns these into the field's value."""
+    """A field of `FirstState`. `sql` yields for accounts of `who`, by their number in it, a ROW(…) for each thing they have, or one for
+    all of them; `build` turns these into the field's value."""
 
     name: str
     sql: str
-    build: Callable[[Sequence[Any], Caller], Any]
-    text: bool = False
+    build: Callable[[Sequence[Values], Caller], Any]
 
 
 class Snapshots:
@@ -64,14 +73,13 @@ class Snapshots:
         self._works = works
         self._sizes = sizes
         self._parts = {part.name: part for part in parts}
-        self._texts = frozenset(part.name for part in parts if part.text)
         self._gathered = Gathered(self._read, batch=BATCH, at_once=AT_ONCE)
         sql = load_queries(__package__)
         head = Part("head", sql["snapshot_head"], lambda rows, _: rows)
-        pieces = []
-        for part in (head, *parts):
-            columns = "NULL::record, value" if part.text else "value, NULL"
-            pieces.append(f"SELECT n, '{part.name}' AS part, {columns} FROM ({part.sql}) {part.name}_part (n, value)")  # noqa: S608  # our own files
+        pieces = [
+            f"SELECT n, '{part.name}' AS part, value FROM ({part.sql}) {part.name}_part (n, value)"  # noqa: S608  # our own files
+            for part in (head, *parts)
+        ]
         self.sql = sql["snapshot_who"] + "\n" + "\nUNION ALL\n".join(pieces)
 
     async def take(self, caller: Caller) -> FirstState:
@@ -80,14 +88,14 @@ class Snapshots:
         if not found["head"]:
             raise Refused("unauthenticated")
         epoch, pos, fair_epoch, fair_pos = found["head"][0]
-        built = {name: part.build(found[name], caller) for name, part in self._parts.items() if name in found}
+        built = {name: part.build(found[name], caller) for name, part in self._parts.items()}
         return FirstState(
             account=Position(epoch=epoch, pos=pos),
             fair=Position(epoch=fair_epoch, pos=fair_pos),
             **built,
         )
 
-    async def _read(self, callers: Sequence[Caller]) -> list[dict[str, list[Any]]]:
+    async def _read(self, callers: Sequence[Caller]) -> list[dict[str, list[Values]]]:
         """What there is of each part for each of them."""
         async with self._works.read() as work:
             rows = await work.connection.fetch(
@@ -98,7 +106,7 @@ class Snapshots:
                 *self._sizes,
                 work.now,
             )
-        found: list[dict[str, list[Any]]] = [defaultdict(list) for _ in callers]
-        for number, name, row, text in rows:
-            found[number - 1][name].append(text if name in self._texts else row)
+        found: list[dict[str, list[Values]]] = [defaultdict(list) for _ in callers]
+        for number, name, row in rows:
+            found[number - 1][name].append(row)
         return found
