@@ -105,6 +105,7 @@ class Desk:
 
 QUERIES = {
     "holder": "SELECT holder_id FROM conversation WHERE id = $1",
+    "change_account": "UPDATE account SET state = $2 WHERE id = $1",
     "indexed": "SELECT count(*) FROM message_search WHERE conversation_id = $1",
     "is_indexed": "SELECT EXISTS (SELECT FROM message_search WHERE conversation_id = $1 AND seq = $2)",
     "forget_index": "WITH gone AS (DELETE FROM message_search) DELETE FROM search_progress",

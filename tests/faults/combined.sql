@@ -1,6 +1,6 @@
 -- name: unsettled
 -- Notices that are due and have not ended.
-SELECT count(*) FROM notice WHERE state = 'claimed' OR (state = 'planned' AND due_at <= now());
+SELECT count(*) FROM notice WHERE state = 'claimed' OR (state = 'planned' AND due_at <= clock_timestamp());
 
 -- name: mails
 -- The mails that bookings led to, each with what became of it.

@@ -27,9 +27,10 @@ from tests.harness.until import until
 from tests.meetings.agenda import Agenda
 from tests.meetings.booth import Booth
 
-__all__ = ["Office", "office"]
+__all__ = ["LEASE_PASSES", "Office", "office"]
 
 LEASE_PASSES: Final = timedelta(seconds=LEASE_S + LOST_AFTER_S + 1)
+"""So much that what a dead worker held is somebody else's."""
 WITHIN_S: Final = 60.0
 AHEAD: Final = 54
 """Half hours from tomorrow's beginning to the first meeting: its reminder of the day before is still to come."""

@@ -32,7 +32,7 @@ from fairwire_server.notices.unsubscribe import Unsubscribing
 from tests.harness.until import until
 from tests.notices.world import World
 
-__all__ = ["Counting", "Left", "Passing", "Worker", "draining", "make_worker", "passing"]
+__all__ = ["Both", "Counting", "Left", "Passing", "Worker", "draining", "make_worker", "passing"]
 
 Behaviour = Callable[[Parcel], Awaitable[None]]
 SLEEPERS = 4
@@ -144,6 +144,18 @@ class Passing:
     def _at_rest(self) -> bool:
         lanes = self.worker.lanes
         return self.world.clock.sleeping >= SLEEPERS and lanes.under_way == 0
+
+
+class Both(Passing):
+    """Two workers beside each other."""
+
+    def __init__(self, world: World, workers: Sequence[Worker]) -> None:
+        super().__init__(world, workers[0])
+        self._workers = workers
+
+    def _at_rest(self) -> bool:
+        idle = all(worker.lanes.under_way == 0 for worker in self._workers)
+        return idle and self.world.clock.sleeping >= SLEEPERS * len(self._workers)
 
 
 class Draining(Passing):

@@ -18,7 +18,7 @@ from fairwire_server.notices.outcomes import Ended
 from fairwire_server.notices.parcels import Parcel, TryLater
 from fairwire_server.notices.rules import Failure
 from tests.harness.clock import ManualClock
-from tests.notices.draining import Counting, Draining, draining, make_worker
+from tests.notices.draining import Both, Counting, Draining, draining, make_worker
 from tests.notices.world import DAY, Team, World
 
 MINUTE = timedelta(minutes=1)
@@ -161,27 +161,14 @@ async def test_two_workers_with_wrong_clocks_send_each_notice_once_n4(world: Wor
     async with AsyncExitStack() as stack:
         for worker in workers:
             stack.callback(asyncio.ensure_future(worker.lanes.run()).cancel)
-        drains = [Draining(world, channels[0], channels[1], worker) for worker in workers]
         for number, buyer in enumerate(buyers):
             booking = await world.request(teams[number % 4], buyer, begin + 2 * DAY + 30 * MINUTE * (number // 4))
             await world.assign(booking, teams[number % 4].sales)
-        both = _Both(drains)
-        await both.go(begin + 3 * DAY + 6 * 60 * MINUTE)
-        left = left_by_notice(drains[0])
+        await Both(world, workers).go(begin + 3 * DAY + 6 * 60 * MINUTE)
+        left = left_by_notice(Draining(world, channels[0], channels[1], workers[0]))
     judge(await ended(world), left)
     used = await world.fetch("SELECT count(DISTINCT worker) AS n FROM notice_attempt")
     assert used[0]["n"] == 2, "both have worked"
-
-
-class _Both(Draining):
-    """Two workers beside each other."""
-
-    def __init__(self, drains: list[Draining]) -> None:
-        super().__init__(drains[0].world, drains[0].email, drains[0].sms, drains[0].worker)
-        self._drains = drains
-
-    def _at_rest(self) -> bool:
-        return self.world.clock.sleeping >= 8 and all(drain.worker.lanes.under_way == 0 for drain in self._drains)
 
 
 async def test_a_worker_frozen_while_it_holds_claims_sends_nothing_when_it_wakes_n4(world: World) -> None:

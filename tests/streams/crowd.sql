@@ -33,6 +33,10 @@ SELECT conversation_id FROM account_event WHERE account_id = $1 AND type = 'mess
 -- What an account has pinned.
 SELECT conversation_id FROM contact_mark WHERE account_id = $1 AND pinned_at IS NOT NULL;
 
+-- name: rename
+-- An account's name, as a rename begins.
+UPDATE account SET name = $2 WHERE id = $1;
+
 -- name: waits
 -- Whether somebody waits for another's lock in this database.
 SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock';

@@ -203,6 +203,19 @@ async def test_a_rename_waits_for_the_messages_on_their_way_w4_w5(running: Runni
         await renaming
 
 
+async def test_who_hands_over_waits_for_its_own_rename_w4_a6(running: Running) -> None:
+    """What the handover says of it comes after the rename in every stream, so it must say the new name."""
+    node = running.node
+    crowd = await gather(node)
+    args: dict[str, Any] = {"account": crowd.ids["sales"], "enabled": False, "handover_to": crowd.ids["sales2"]}
+    async with node.works.begin() as work:
+        await work.connection.execute(crowd.sql["rename"], crowd.ids["main"], "main now")
+        moving = asyncio.create_task(run(node, crowd.callers["main"], "team.update", **args))
+        await until(partial(_done_or_waiting, crowd, moving))
+        assert not moving.done(), "it has read the old name"
+    await moving
+
+
 async def _done_or_waiting(crowd: Crowd, task: asyncio.Task[Any]) -> bool:
     async with crowd.node.works.read() as read:
         return task.done() or bool(await read.connection.fetchval(crowd.sql["waits"]))

@@ -167,10 +167,12 @@ class Teams:
 
     async def _lock_member(self, work: Work, caller: Caller, account: UUID, heir: UUID | None) -> AccountRow:
         """A sub-account of the caller's own team, not the caller itself; raises `not_found` or `forbidden`. `heir`, who takes over its
-        work, is locked in the same order as for everybody else, so that nobody waits in a ring."""
+        work, and the caller, who is named as the one who hands it over, are locked in the same order as for everybody else, so that
+        nobody waits in a ring."""
         exhibitor = _exhibitor(caller)
         await self._team.lock(work.connection, exhibitor)
-        held = await self._team.lock_accounts(work.connection, [account] + ([heir] if heir else []), exhibitor)
+        wanted = [account, heir, caller.account] if heir else [account]
+        held = await self._team.lock_accounts(work.connection, wanted, exhibitor)
         row = await self._store.account(work.connection, account) if account in held else None
         if row is None or row.kind == "main":
             raise Refused("not_found")

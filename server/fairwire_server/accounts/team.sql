@@ -19,7 +19,8 @@ SELECT * FROM account_full WHERE exhibitor_id = $1 AND state <> 'removed' ORDER 
 SELECT count(*) FROM account WHERE exhibitor_id = $1 AND kind <> 'main' AND state <> 'removed';
 
 -- name: lock_accounts
--- Of that exhibitor's accounts by ascending id, held until the change is done: the one that changes, and the one that takes over its work.
+-- Of that exhibitor's accounts by ascending id, held until the change is done: the one that changes, and where its work is handed over, who
+-- takes it over and who says so.
 SELECT id FROM account WHERE id = ANY ($1::uuid[]) AND exhibitor_id = $2 AND state <> 'removed' ORDER BY id FOR NO KEY UPDATE;
 
 -- name: set_member
