@@ -124,7 +124,7 @@ class Sessions:
         """End every session of the account but `keep`, and their sockets (A6, A9)."""
         ended = await self._sessions.revoke_all(work.connection, account, keep, work.now, why)
         if keep is None:
-            work.on_commit(lambda: self._close_sockets(account, None, Close.SUSPENDED, why))
+            work.on_commit(lambda: self._close_sockets(account, None, Close.SUSPENDED, why), lambda: (account,))
             return
         for session in ended:
             self._close_later(work, account, session, why)
@@ -182,4 +182,4 @@ class Sessions:
         return ended
 
     def _close_later(self, work: Work, account: UUID, session: UUID, why: str) -> None:
-        work.on_commit(lambda: self._close_sockets(account, session, Close.SUSPENDED, why))
+        work.on_commit(lambda: self._close_sockets(account, session, Close.SUSPENDED, why), lambda: (account,))

@@ -23,7 +23,11 @@ def open_bus(ground: Ground, sessions: Sessions, installation: bytes, *, worker:
     settings, relay, hub, clock = ground.settings, ground.relay, ground.hub, ground.works.clock
     database = ground.works.database
     standings = Standings(ground.works, StreamStore())
-    reconciler = Reconciler(hub, standings.read, sessions.over, lambda: bus.connected, clock)
+    reconciler = Reconciler(
+        hub, standings.read, standings.settle, sessions.over, relay.doubted, lambda: bus.connected, clock
+    )
+    ground.works.doubted = reconciler.doubt
+    relay.look = reconciler.look
 
     def connected() -> None:
         if not worker:  # it has nobody here, and tells only what it commits

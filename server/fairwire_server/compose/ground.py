@@ -75,7 +75,7 @@ class Ground:
     async def reset_streams(self, work: Work, accounts: Sequence[UUID]) -> None:
         """New epochs for these accounts, whose sockets come back for a snapshot once that is committed (W6)."""
         await self.streams.reset(work, accounts)
-        work.on_commit(lambda: self.relay.reset(accounts))
+        work.on_commit(lambda: self.relay.reset(accounts), lambda: accounts)
 
 
 def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tokens, present: Present) -> Ground:

@@ -109,7 +109,13 @@ class Spent(_Message, frozen=True, tag=10):
     key: bytes
 
 
-Message = Happened | Transferred | Closed | Reset | Shown | Attached | Changes | Beat | Ask | Spent
+class Look(_Message, frozen=True, tag=11):
+    """Something about this account or fair was committed, perhaps, and not told: the database knows (W4)."""
+
+    key: UUID
+
+
+Message = Happened | Transferred | Closed | Reset | Shown | Attached | Changes | Beat | Ask | Spent | Look
 _ENCODER: Final = msgspec.msgpack.Encoder(uuid_format="bytes")
 _DECODER: Final = msgspec.msgpack.Decoder(Message)
 

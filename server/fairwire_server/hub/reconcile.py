@@ -1,7 +1,8 @@
 """Comparing what sockets here have with the database, for accounts and fairs whose messages may have been lost (W4).
 
 One way for every loss: an event that never came, a new epoch, a session that has ended. It runs over everything each second while
-the bus is down, once when it is back, and for those accounts that another node says it could not tell about.
+the bus is down, once when it is back, for those accounts that another node says it could not tell about, and for those about whom this
+node has committed something without getting an answer: once that is over, for better or worse, it is compared here and at the others.
 """
 
 from __future__ import annotations
@@ -24,22 +25,37 @@ POLL_S: Final = 1.0
 
 Read = Callable[[Collection[UUID], Collection[UUID]], Awaitable[list[Standing]]]
 """Where the streams of accounts and of fairs stand."""
+Settle = Callable[[Collection[UUID]], Awaitable[None]]
+"""Returns once what is being committed about these is over."""
 Over = Callable[[Collection[UUID]], Awaitable[set[UUID]]]
 """Which of these sessions have ended."""
 
 
 class Reconciler:
-    """`look` asks for a comparison; `run` makes them, and polls while `connected` says no."""
+    """`look` asks for a comparison; `run` makes them, and polls while `connected` says no. `tell` lets the others look too."""
 
-    def __init__(self, hub: Hub, read: Read, over: Over, connected: Callable[[], bool], clock: Clock) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        read: Read,
+        settle: Settle,
+        over: Over,
+        tell: Callable[[Collection[UUID]], None],
+        connected: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
         self._hub = hub
         self._read = read
+        self._settle = settle
         self._over = over
+        self._tell = tell
         self._connected = connected
         self._clock = clock
         self._keys: set[UUID] = set()
         self._everything = False
         self._wake = asyncio.Event()
+        self._doubts: set[UUID] = set()
+        self._doubted = asyncio.Event()
         self._log = structlog.get_logger("reconcile")
 
     def look(self, keys: Collection[UUID] | None = None) -> None:
@@ -50,10 +66,16 @@ class Reconciler:
             self._keys.update(keys)
         self._wake.set()
 
+    def doubt(self, keys: Collection[UUID]) -> None:
+        """Something about these was being committed, and how that ended nobody said."""
+        self._doubts.update(keys)
+        self._doubted.set()
+
     async def run(self) -> None:
         """Compare until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll())
+            group.create_task(self._find_out())
             while True:
                 await self._wake.wait()
                 self._wake.clear()
@@ -71,6 +93,21 @@ class Reconciler:
             await self._clock.sleep(POLL_S)
             if not self._connected():
                 self.look()
+
+    async def _find_out(self) -> None:
+        while True:
+            await self._doubted.wait()
+            self._doubted.clear()
+            keys, self._doubts = self._doubts, set()
+            try:
+                await self._settle(keys)
+            except FairwireError as error:
+                self._log.warning("outcome still unknown", code=error.code)
+                self.doubt(keys)
+                await self._clock.sleep(POLL_S)
+            else:
+                self.look(keys)
+                self._tell(keys)
 
     async def _compare(self, keys: set[UUID] | None) -> None:
         hub = self._hub

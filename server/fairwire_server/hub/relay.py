@@ -74,6 +74,8 @@ class Relay:
         self.tell: Tell | None = None
         self.spent: Callable[[str, bytes], None] | None = None
         """Takes a step of the sign-in throttle that another node took."""
+        self.look: Callable[[Collection[UUID]], None] | None = None
+        """Compares what is here of these accounts and fairs with the database."""
         self._hub = hub
         self._presences = hub.presences
         self._clock = clock
@@ -92,6 +94,7 @@ class Relay:
             peers.Reset: lambda one: hub.reset(one.accounts),
             peers.Ask: self._asked,
             peers.Spent: self._spent,
+            peers.Look: self._look,
         }
         self._log = structlog.get_logger("relay")
 
@@ -153,6 +156,12 @@ class Relay:
         """A step of the sign-in throttle was taken here."""
         if self.tell is not None:
             self.tell(self.node, peers.encode(peers.Spent(step, key)), droppable=True)
+
+    def doubted(self, keys: Collection[UUID]) -> None:
+        """What was committed about these accounts and fairs may not have been told: the others look too."""
+        if self.tell is not None:
+            for key in keys:
+                self.tell(key, peers.encode(peers.Look(key)))
 
     def _attached(self, socket: Socket) -> None:
         assert self.tell is not None
@@ -226,6 +235,10 @@ class Relay:
     def _spent(self, spent: peers.Spent) -> None:
         if self.spent is not None:
             self.spent(spent.step, spent.key)
+
+    def _look(self, look: peers.Look) -> None:
+        if self.look is not None:
+            self.look((look.key,))
 
     def _shown(self, shown: peers.Shown) -> None:
         for socket in self._hub.sockets_of([shown.account]):

@@ -51,6 +51,18 @@ SELECT account_id AS id, false AS fair, epoch, pos FROM account_stream WHERE acc
 UNION ALL
 SELECT fair_id, true, epoch, pos FROM fair_stream WHERE fair_id = ANY ($2::uuid[]);
 
+-- name: settle_sessions
+-- Returns when nobody changes these accounts' sessions any more.
+SELECT FROM session WHERE account_id = ANY ($1::uuid[]) ORDER BY id FOR SHARE;
+
+-- name: settle_streams
+-- Likewise, when nobody appends to their streams.
+SELECT FROM account_stream WHERE account_id = ANY ($1::uuid[]) ORDER BY account_id FOR SHARE;
+
+-- name: settle_fair_streams
+-- Likewise, to the streams of these fairs.
+SELECT FROM fair_stream WHERE fair_id = ANY ($1::uuid[]) ORDER BY fair_id FOR SHARE;
+
 -- name: resume
 -- Both streams' heads and what follows two positions, in one snapshot (W6), as JSON in the shape of `Logged`. Messages are rendered
 -- from their rows, so that a recalled one is empty here too (C12).

@@ -51,7 +51,7 @@ class Streams:
     def columns(self, work: Work, events: Sequence[tuple[int, Draft]]) -> EventColumns:
         """As `write`, for a statement of the caller's, which must pass them on to `append_events`."""
         appended = [Appended(draft.account, pos, draft.view, draft.told) for pos, draft in events]
-        work.on_commit(lambda: self._publish(appended))
+        work.on_commit(lambda: self._publish(appended), lambda: {one.account for one in appended})
         return EventColumns.of(events)
 
     async def append(self, work: Work, drafts: Sequence[Draft]) -> None:
@@ -76,5 +76,5 @@ class Streams:
         """Append to the fair stream; answers the position."""
         told = Told(event)
         pos = await self._store.append_fair(work.connection, fair, told.encoded("team", MSGPACK), work.now)
-        work.on_commit(lambda: self._publish([FairAppended(fair, pos, told)]))
+        work.on_commit(lambda: self._publish([FairAppended(fair, pos, told)]), lambda: (fair,))
         return pos

@@ -33,3 +33,9 @@ class Standings:
         async with self._works.read() as work:
             rows = await self._store.standing(work.connection, list(accounts), list(fairs))
         return [Standing(row["id"], row["fair"], row["epoch"], row["pos"]) for row in rows]
+
+    async def settle(self, keys: Collection[UUID]) -> None:
+        """Return when nobody has these accounts' sessions and streams, or these fairs' streams, locked any more: whatever had not been
+        answered is then committed, or never will be. Raises `Unavailable` while that takes too long."""
+        async with self._works.read() as work:
+            await self._store.settle(work.connection, list(keys))

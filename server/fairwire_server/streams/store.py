@@ -83,6 +83,11 @@ class StreamStore:
         """epoch, pos, fair_epoch, fair_pos."""
         return await connection.fetchrow(self._sql["positions"], account, fair)
 
+    async def settle(self, connection: Connection, keys: Sequence[UUID]) -> None:
+        """Wait for whoever has something of these accounts and fairs locked, one statement and transaction each."""
+        for name in ("settle_sessions", "settle_streams", "settle_fair_streams"):
+            await connection.execute(self._sql[name], keys)
+
     async def standing(
         self, connection: Connection, accounts: Sequence[UUID], fairs: Sequence[UUID]
     ) -> list[asyncpg.Record]:
