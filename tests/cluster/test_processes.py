@@ -23,12 +23,14 @@ from tests.harness.valkey import Valkey
 
 
 @asynccontextmanager
-async def nodes(folder: Path, count: int, **settings: object) -> AsyncIterator[list[ServerProcess]]:
+async def nodes(
+    folder: Path, count: int, module: str = "fairwire_server", /, **settings: object
+) -> AsyncIterator[list[ServerProcess]]:
     """Processes that share a port, kept from others by a socket that never listens."""
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(("127.0.0.1", 0))
-        servers = [ServerProcess(folder, reuse_port=True, **settings) for _ in range(count)]
+        servers = [ServerProcess(folder, "serve", module, reuse_port=True, **settings) for _ in range(count)]
         try:
             for server in servers:
                 server.port = reserved.getsockname()[1]

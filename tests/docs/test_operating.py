@@ -19,7 +19,7 @@ def test_the_settings_table_is_the_codes() -> None:
 
 
 async def test_every_metric_named_exists(running: Running) -> None:
-    named = set(re.findall(r"`(fairwire_\w+)`", PAGE)) - {"fairwire_server"}
+    named = set(re.findall(r"`((?:fairwire|process)_\w+)`", PAGE)) - {"fairwire_server"}
     shown = exposition(running.node.metrics).decode()
     assert named
     assert not {name for name in named if not re.search(rf"^# TYPE {name}(_total)? ", shown, re.MULTILINE)}

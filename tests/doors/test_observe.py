@@ -120,6 +120,8 @@ def test_every_number_of_the_metrics_is_shown() -> None:
     shown = exposition(Metrics()).decode()
     for name in Metrics.__dataclass_fields__.keys() - {"operations", "levels"}:
         assert f"# HELP fairwire_{name}" in shown
+    for name in ("process_resident_memory_bytes", "process_open_fds"):
+        assert f"# HELP {name}" in shown
 
 
 # loop lag and health

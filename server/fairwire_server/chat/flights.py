@@ -107,14 +107,19 @@ class Flights(Generic[T]):
                 self._came.clear()
                 while self.waiting:
                     await self._may_begin()
-                    if batch := self._next_batch():
-                        flight = Flight(batch, asyncio.get_running_loop().time() + PATIENCE_S)
-                        self._flying.add(flight)
-                        group.create_task(self._fly(flight))
-                    else:  # all of it belongs to those in flight, or is held
+                    if not self._take_off(group):  # all of it belongs to those in flight, or is held
                         self._stuck = True
                         await self._change()
                         self._stuck = False
+
+    def _take_off(self, group: asyncio.TaskGroup) -> bool:
+        """The next batch, if there is one now; nothing of it stays here, or its messages would until the next one."""
+        if not (batch := self._next_batch()):
+            return False
+        flight = Flight(batch, asyncio.get_running_loop().time() + PATIENCE_S)
+        self._flying.add(flight)
+        group.create_task(self._fly(flight))
+        return True
 
     async def _fly(self, flight: Flight[T]) -> None:
         try:

@@ -38,7 +38,6 @@ def node_loops(settings: Settings, ground: Ground, services: Services) -> list[L
     return [
         ground.relay.run(),
         beats.run(),
-        ground.presences.run(),
         ground.errands.run(),
         services.sender.run(),
         services.requesting.run(),

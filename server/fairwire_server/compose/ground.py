@@ -97,7 +97,7 @@ def build_ground(settings: Settings, works: Works, metrics: Metrics, tokens: Tok
         subscriptions_max=settings.subscriptions_max,
     )
     hub = Hub(sync, presences, works.clock, metrics, devices_max=settings.devices_max)
-    relay = Relay(hub, works.clock, uuid7(), grace_s=settings.presence_grace_s)
+    relay = Relay(hub, works.clock, uuid7())
     streams = Streams(stream_store, relay.publish)
     limits = ContactLimits(recent=settings.recent_max, pins=settings.pins_max)
     contacts = Contacts(works, commands, contact_store, streams, limits)

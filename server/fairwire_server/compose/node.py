@@ -196,6 +196,17 @@ async def open_node(
         bus_connected=("1 while the bus is up, or not needed.", lambda: float(bus.connected)),
         first_states_bytes=("Memory of first states kept (W5).", lambda: ground.first_states.bytes),
         errands=("Letters and other errands not done yet.", lambda: ground.errands.unfinished),
+        streams_followed=(
+            "Streams of accounts and fairs with a socket here.",
+            lambda: len(ground.hub.accounts()) + len(ground.hub.fairs()),
+        ),
+        present=(
+            "Accounts that this node shows as here, those in their grace included (C17).",
+            lambda: ground.presences.count(),
+        ),
+        database_connections=("Connections to PostgreSQL.", lambda: database.connections),
+        database_connections_lent=("Of these, in use.", lambda: database.lent),
+        tasks=("Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
     )
     node = Node(
         settings=settings,
@@ -236,6 +247,7 @@ async def _running(node: Node, *, worker: bool) -> AsyncIterator[None]:
             due = worker or settings.background == "serve"
             loops = [
                 ground.hub.run(),
+                ground.presences.run(),
                 node.reconciler.run(),
                 node.lag.run(),
                 *([services.indexer.run()] if worker and settings.search_index else []),

@@ -102,6 +102,16 @@ class Database:
             raise _refusal(error) from error
         return cls(pool, command_timeout)
 
+    @property
+    def connections(self) -> int:
+        """Open now."""
+        return self._pool.get_size()
+
+    @property
+    def lent(self) -> int:
+        """Of these, in use."""
+        return self._pool.get_size() - self._pool.get_idle_size()
+
     async def close(self) -> None:
         """Waits for borrowed connections to come back, at most `CLOSE_S` seconds."""
         try:

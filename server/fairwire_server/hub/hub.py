@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, Final
 from uuid import UUID
 
@@ -154,6 +154,7 @@ class Hub:
         if self.sockets.pop(socket.number, None) is None:
             return
         self._slots[socket.number % len(self._slots)].pop(socket.number, None)
+        self._forget_tokens()
         self.metrics.sockets -= 1
         for channels, key in ((self._accounts, socket.caller.account), (self._fairs, socket.caller.fair)):
             channels[key].leave(socket)
@@ -191,6 +192,12 @@ class Hub:
             else:  # it has shown a newer token since
                 heappush(self._tokens, (socket.expires_at, number))
         return over
+
+    def _forget_tokens(self) -> None:
+        """Once most of them are of sockets that are gone: a token may last much longer than a visit."""
+        if len(self._tokens) > 2 * len(self.sockets):
+            self._tokens = [(socket.expires_at, socket.number) for socket in self.sockets.values()]
+            heapify(self._tokens)
 
     def channels_of(self, socket: Socket) -> tuple[Channel, Channel]:
         """The account's and the fair's channel of an attached socket."""

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import structlog
+
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.frames import PresenceChanged
 from fairwire_protocol.models import Presence, PresenceState, Subject
@@ -63,6 +65,7 @@ class Presences:
         self.on_change: Callable[[Sequence[Here]], None] | None = None
         """Tells other nodes what has changed here."""
         self._moved: dict[UUID, Caller] = {}
+        self._log = structlog.get_logger("presence")
 
     # sockets come and go
 
@@ -152,8 +155,8 @@ class Presences:
         return {account for account in accounts if self._of_account(account) != "offline"}
 
     def count(self) -> int:
-        """Accounts with a socket here."""
-        return len(self._sockets)
+        """Accounts that are here or still count as here."""
+        return len(self._sockets) + len(self._leaving)
 
     # operations
 
@@ -221,6 +224,8 @@ class Presences:
     def tick(self) -> None:
         """End what is over, then tell every watcher its changes in one frame."""
         now = self._clock.monotonic()
+        for node in self.elsewhere.forget(now - self._grace_s):
+            self._log.info("node forgotten", node=str(node))
         for account in [account for account, leaving in self._leaving.items() if leaving.until <= now]:
             caller = self._leaving.pop(account).caller
             if caller.exhibitor is not None:

@@ -69,7 +69,7 @@ class Relayed(Told):
 class Relay:
     """Between this node's hub and the bus. `tell` is None while there is nobody to tell."""
 
-    def __init__(self, hub: Hub, clock: Clock, node: UUID, *, grace_s: float) -> None:
+    def __init__(self, hub: Hub, clock: Clock, node: UUID) -> None:
         self.node = node
         self.tell: Tell | None = None
         self.spent: Callable[[str, bytes], None] | None = None
@@ -79,7 +79,6 @@ class Relay:
         self._hub = hub
         self._presences = hub.presences
         self._clock = clock
-        self._grace_s = grace_s
         self._number = 0
         self._since: dict[int, int] = {}
         self._answering: asyncio.Handle | None = None
@@ -105,13 +104,11 @@ class Relay:
         self._presences.on_change = self._tell_changes
 
     async def run(self) -> None:
-        """Say that this node lives, and forget those that do not, until cancelled."""
+        """Say that this node lives, until cancelled."""
         while True:
             await self._clock.sleep(BEAT_S)
             if self.tell is not None:
                 self.tell(self.node, peers.encode(peers.Beat(self.node, self._number)), droppable=True)
-            for node in self._presences.elsewhere.forget(self._clock.monotonic() - self._grace_s):
-                self._log.info("node forgotten", node=str(node))
 
     # to the others
 

@@ -151,12 +151,16 @@ class Lanes:
     async def _send(self, channel: Channel, queue: asyncio.Queue[Held], low: asyncio.Event) -> None:
         """One of a lane's senders: a parcel after the other."""
         while True:
-            held = await queue.get()
-            if queue.qsize() <= SENDERS // 2:
-                low.set()
-            result, throttled = await self._hand_over(channel, held)
-            self._ended.put_nowait(Ended(held, result, channel.name, throttled))
-            queue.task_done()
+            await self._send_next(channel, queue, low)
+
+    async def _send_next(self, channel: Channel, queue: asyncio.Queue[Held], low: asyncio.Event) -> None:
+        """Wait for a parcel and hand it over. Its address stays in memory no longer than that."""
+        held = await queue.get()
+        if queue.qsize() <= SENDERS // 2:
+            low.set()
+        result, throttled = await self._hand_over(channel, held)
+        self._ended.put_nowait(Ended(held, result, channel.name, throttled))
+        queue.task_done()
 
     async def _hand_over(self, channel: Channel, held: Held) -> tuple[Taken | Failure, bool]:
         """Render, and give it away unless the lease is over; how that ended, and whether the provider has had too much."""
@@ -183,20 +187,23 @@ class Lanes:
         return taken, False
 
     async def _write_outcomes(self) -> None:
-        """Together what came together. A database that is away is waited for; the fence decides what still counts then."""
         while True:
-            batch = [await self._ended.get()]
-            if self._ended.qsize() < BATCH:
-                await asyncio.sleep(GATHER_S)  # real time: what is gathered is other parcels
-            with suppress(asyncio.QueueEmpty):
-                while len(batch) < BATCH:
-                    batch.append(self._ended.get_nowait())
-            await self._until_done(partial(self._outcomes.write, batch))
-            self.under_way -= len(batch)
-            for _ in batch:
-                self._ended.task_done()
-            if any(isinstance(one.result, Failure) for one in batch):
-                self.hint()
+            await self._write_some()
+
+    async def _write_some(self) -> None:
+        """Together what came together. A database that is away is waited for; the fence decides what still counts then."""
+        batch = [await self._ended.get()]
+        if self._ended.qsize() < BATCH:
+            await asyncio.sleep(GATHER_S)  # real time: what is gathered is other parcels
+        with suppress(asyncio.QueueEmpty):
+            while len(batch) < BATCH:
+                batch.append(self._ended.get_nowait())
+        await self._until_done(partial(self._outcomes.write, batch))
+        self.under_way -= len(batch)
+        for _ in batch:
+            self._ended.task_done()
+        if any(isinstance(one.result, Failure) for one in batch):
+            self.hint()
 
     async def _sweep(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -169,7 +169,8 @@ def _family(line: Field[Any], value: Any) -> Metric:
 
 
 def exposition(metrics: Metrics) -> bytes:
-    """All metrics in Prometheus' text format."""
+    """All metrics in Prometheus' text format, the process's own (`process_resident_memory_bytes`, `process_open_fds` …) included."""
     registry = CollectorRegistry()
     registry.register(MetricsCollector(metrics))
+    ProcessCollector(registry=registry)
     return generate_latest(registry)

@@ -1,0 +1,134 @@
+"""What a whole installation holds while nobody is there: each process from the inside, PostgreSQL and Valkey as they see it.
+
+A census is compared with one that was taken at rest before; whatever there is more of is named. Nothing may grow but what is kept on
+purpose and has a bound of its own (`KEPT`), and what a process fills once, on first use (`FIRST_USE`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import asyncpg
+import msgspec
+
+from tests.harness.inspected import Inside
+from tests.harness.server import ServerProcess
+from tests.harness.valkey import Valkey
+
+__all__ = ["Census", "Place"]
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Everything that was counted at one instant."""
+
+    inside: Mapping[str, Inside]
+    database: Mapping[str, int]
+    bus: Mapping[str, int]
+
+    def resident(self) -> dict[str, float]:
+        """MiB of memory of each process."""
+        return {name: round(inside.resident / MIB, 1) for name, inside in self.inside.items()}
+
+    def grown(self, empty: Census, warm: Census, visits: int) -> list[str]:
+        """Whatever there is more of than there was before anybody came, and than once everything had been used, beyond what
+        that many visits may leave."""
+        found = _grown("PostgreSQL", self.database, warm.database) + _grown("Valkey", self.bus, warm.bus)
+        for name, now in self.inside.items():
+            first, then = empty.inside[name], warm.inside[name]
+            found += _grown(f"{name} tasks", now.tasks, first.tasks)
+            found += _grown(f"{name} entries", now.entries, first.entries, KEPT)
+            found += _grown(f"{name} files", now.files, then.files)
+            found += _grown(f"{name} objects", now.types, then.types, _more_objects(now, then, visits))
+        return found
+
+
+def _grown(
+    what: str, now: Mapping[str, int], then: Mapping[str, int], more: Mapping[str, int] | None = None
+) -> list[str]:
+    return [
+        f"{what}: {name} {then.get(name, 0)} -> {count}"
+        for name, count in now.items()
+        if count > then.get(name, 0) + (more or {}).get(name, 0)
+    ]
+
+
+def _more_objects(now: Inside, then: Inside, visits: int) -> dict[str, int]:
+    """How many more objects of each type there may be: one for each account, and one for each tenth visit, far less than a leak
+    leaves. A statement is prepared when a connection first needs it, and has some objects of asyncpg's and Python's own."""
+    statements = now.types[STATEMENT] - then.types[STATEMENT]
+    few = PEOPLE + visits // 10
+    return {name: few + (0 if name.startswith(STRICT) else 10 * max(0, statements)) for name in now.types}
+
+
+STATEMENT: Final = "asyncpg.protocol.protocol.PreparedStatementState"
+STRICT: Final = ("fairwire", "asyncio", "_asyncio", "aiohttp", "redis")
+PEOPLE: Final = 100
+"""More than there are accounts, and chats of theirs."""
+LABELS: Final = ("sockets_closed", "frames_refused", "resumes", "events", "rate_limited", "http_requests", "callbacks")
+KEPT: Final[dict[str, int]] = {
+    **{f"Metrics.{name}": 50 for name in LABELS},
+    "OperationMetrics.outcomes": 200,  # each operation's codes
+    "Folding._words": 100,  # characters that were met
+    "FirstStates._kept": 1_000,  # as many as fit into their bytes
+    "Ephemera._seen": 4 * PEOPLE,  # chats, and who looked at each
+    "Sender._homes": PEOPLE,
+    "Sender._answers": 3,  # exhibitors that have answered, until that is written
+    "Receipts._written": PEOPLE,  # of the last second in which there was something to write
+    "Hub._closings": 50,  # of the last half minute in which there was one
+    "ImageWorker._idle": 2,
+    "ImageWorker._started": 2,
+    "SmtpPool._idle": 2,
+    "_Table._states": 10 * PEOPLE,  # the throttle of signing in, until it is swept
+    "_Class._young": 50 * PEOPLE,  # an account's rates, until all of them are full again
+    "_Class._old": 50 * PEOPLE,
+}
+"""Entries that stay on purpose, within a bound of their own, and how many there may be."""
+
+
+class Place:
+    """Where a census is taken."""
+
+    def __init__(self, url: str, valkey: Valkey, processes: Mapping[str, ServerProcess]) -> None:
+        self._url = url
+        self._valkey = valkey
+        self._processes = processes
+
+    async def census(self) -> Census:
+        """Count everything now."""
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            inside = {name: await self._inside(session, one) for name, one in self._processes.items()}
+        return Census(inside, await self._database(), await self._bus())
+
+    async def _inside(self, session: aiohttp.ClientSession, process: ServerProcess) -> Inside:
+        async with session.get(f"{process.admin}/inside") as answer:
+            assert answer.status == 200, process.said
+            return msgspec.json.decode(await answer.read(), type=Inside)
+
+    async def _database(self) -> dict[str, int]:
+        connection = await asyncpg.connect(self._url)
+        try:
+            return {row["what"]: row["count"] for row in await connection.fetch(_DATABASE)}
+        finally:
+            await connection.close()
+
+    async def _bus(self) -> dict[str, int]:
+        clients, keys = await self._valkey.command("CLIENT", "LIST"), await self._valkey.command("DBSIZE")
+        channels = await self._valkey.command("PUBSUB", "SHARDCHANNELS")
+        heard = await self._valkey.command("PUBSUB", "SHARDNUMSUB", *channels) if channels else []
+        return {"keys": keys, "clients": len(bytes(clients).splitlines()), "subscriptions": sum(heard[1::2])}
+
+
+_DATABASE: Final = """
+WITH other AS (
+    SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+)
+SELECT 'connections of ' || application_name AS what, count(*) FROM other GROUP BY 1
+UNION ALL
+SELECT 'locks: ' || locktype || ' ' || mode, count(*) FROM pg_locks JOIN other USING (pid) GROUP BY 1
+"""
