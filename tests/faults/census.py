@@ -6,6 +6,7 @@ purpose and has a bound of its own (`KEPT`), and what a process fills once, on f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -99,6 +100,15 @@ class Place:
         self._valkey = valkey
         self._processes = processes
 
+    async def empty(self) -> bool:
+        """Whether nobody is connected nor shown as here any more, as operators see it."""
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+            for process in self._processes.values():
+                async with session.get(f"{process.admin}/metrics") as answer:
+                    if any(float(value) for value in _PEOPLE.findall(await answer.text())):
+                        return False
+        return True
+
     async def census(self) -> Census:
         """Count everything now."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
@@ -124,6 +134,7 @@ class Place:
         return {"keys": keys, "clients": len(bytes(clients).splitlines()), "subscriptions": sum(heard[1::2])}
 
 
+_PEOPLE: Final = re.compile(r"^fairwire_(?:sockets|present|lagging) (\S+)$", re.MULTILINE)
 _DATABASE: Final = """
 WITH other AS (
     SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()

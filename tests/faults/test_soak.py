@@ -31,7 +31,7 @@ MINUTES: Final = 30
 ROUND_S: Final = 300.0
 AT_REST_S: Final = 60.0
 """The grace of presence, of offers, of beats and of slow readers, and a worker's last mails, with room for a busy machine."""
-WARM: Final = 10
+WARM: Final = 6
 """Visits of each kind before the base is taken."""
 SHORT: Final = 250
 MORE_MIB: Final = 10.0
@@ -82,11 +82,11 @@ class Soak:
         async def nothing() -> bool:
             nonlocal left
             self.now = await self.place.census()
-            if not any(inside.entries.get("Hub.sockets") for inside in self.now.inside.values()):
-                await self.town.wake()
             left = self.now.grown(self.empty, self.warm or self.now, visits)
             return not left
 
+        await until(self.place.empty, AT_REST_S)
+        await self.town.wake()
         with suppress(AssertionError):
             await until(nothing, AT_REST_S)
         return left
