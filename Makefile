@@ -14,6 +14,9 @@ MIGRATIONS = $(wildcard server/fairwire_server/database/migrations/*.sql)
 LOCK = $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--quiet --custom-compile-command 'make lock'
 
+# The figures of a full run are kept for the plots, RESULTS.md and SIZING.md; a quick one is only looked at.
+KEPT = $(if $(findstring --quick,$(BENCH)),,--json bench/figures/$(@:bench-%=%).json)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-booking bench-slots bench-notify bench-nodes bench-plots bench-peak lock upgrade clean
@@ -60,29 +63,29 @@ teeth: $(VENV)/.dev.stamp ## plant each known fault in a copy and demand that it
 	@$(PY) -m tests.teeth
 
 bench-fanout: $(VENV)/.dev.stamp ## one announcement to 1,000 and 10,000 sockets, beside bare loops that only write
-	@$(PY) -m bench.fanout --json bench/figures/fanout.json $(BENCH)
+	@$(PY) -m bench.fanout $(KEPT) $(BENCH)
 bench-announce: $(VENV)/.dev.stamp ## an announcement to 15,000 sockets while people chat
-	@$(PY) -m bench.announce --json bench/figures/announce.json $(BENCH)
+	@$(PY) -m bench.announce $(KEPT) $(BENCH)
 bench-commit: $(VENV)/.dev.stamp ## messages accepted per second, beside bare asyncpg loops
-	@$(PY) -m bench.commit --json bench/figures/commit.json $(BENCH)
+	@$(PY) -m bench.commit $(KEPT) $(BENCH)
 bench-nodes: $(VENV)/.dev.stamp ## what two nodes with a bus cost, beside one
-	@$(PY) -m bench.nodes --json bench/figures/nodes.json $(BENCH)
+	@$(PY) -m bench.nodes $(KEPT) $(BENCH)
 bench-idle: $(VENV)/.dev.stamp ## memory and processor time of 15,000 sockets that wait
-	@$(PY) -m bench.idle --json bench/figures/idle.json $(BENCH)
+	@$(PY) -m bench.idle $(KEPT) $(BENCH)
 bench-connect: $(VENV)/.dev.stamp ## sockets that become live per second, with 50 and with 300 contacts
-	@$(PY) -m bench.connect --json bench/figures/connect.json $(BENCH)
+	@$(PY) -m bench.connect $(KEPT) $(BENCH)
 bench-resume: $(VENV)/.dev.stamp ## 5,000 sockets cut at once, each back with 20 events
-	@$(PY) -m bench.resume --json bench/figures/resume.json $(BENCH)
+	@$(PY) -m bench.resume $(KEPT) $(BENCH)
 bench-presence: $(VENV)/.dev.stamp ## 1,000 changes a second among 15,000 accounts, 50 on screen each
-	@$(PY) -m bench.presence --json bench/figures/presence.json $(BENCH)
+	@$(PY) -m bench.presence $(KEPT) $(BENCH)
 bench-booking: $(VENV)/.dev.stamp ## the race for seats: 4,000 requests over 32 sockets, beside bare inserts
-	@$(PY) -m bench.booking --json bench/figures/booking.json $(BENCH)
+	@$(PY) -m bench.booking $(KEPT) $(BENCH)
 bench-slots: $(VENV)/.dev.stamp ## 6.5 million slots planned, and an exhibitor's open ones read
-	@$(PY) -m bench.slots --json bench/figures/slots.json $(BENCH)
+	@$(PY) -m bench.slots $(KEPT) $(BENCH)
 bench-notify: $(VENV)/.dev.stamp ## 50,000 reminders due in one minute, drained by one worker and by two, beside two job queues
-	@$(PY) -m bench.notify --json bench/figures/notify.json $(BENCH)
+	@$(PY) -m bench.notify $(KEPT) $(BENCH)
 bench-search: $(VENV)/.dev.stamp ## search, recent list and snapshot over 1,000,000 messages
-	@$(PY) -m bench.search --json bench/figures/search.json $(BENCH)
+	@$(PY) -m bench.search $(KEPT) $(BENCH)
 bench-plots: $(VENV)/.dev.stamp ## draw what the benches measured last, and fill the tables of RESULTS.md
 	@$(PY) -m bench.plots
 	@$(PY) -m bench.tables

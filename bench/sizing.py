@@ -30,6 +30,8 @@ LAST_S: Final = 0.4
 NODE_MIB: Final = 2048
 BASE_MIB: Final = 150
 """A node without sockets."""
+CROSSING: Final = 1.25
+"""What a message costs of that on one node, where its people are on several: at most (bench.nodes)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ def needs(fair: Fair, figures: Mapping[str, float]) -> list[Need]:
     delivery = f["fanout.one.cpu"] / 1e6
     memory, room = f["idle.memory"] / 1024, NODE_MIB - BASE_MIB
     return [
-        Need("messages", "node", sent * server / 1000, f"{sent:.0f}/s × {server:.2f} s per 1,000"),
+        Need("messages", "node", sent * server / 1000 * CROSSING, f"{sent:.0f}/s × {server:.2f} s per 1,000 × {CROSSING}"),
         Need("beats", "node", sockets * idle, f"{sockets:,} sockets × {idle * 1e6:.2f} µs/s"),
         Need("presence", "node", changes * presence, f"{changes:.0f} changes/s × {presence * 1e6:.0f} µs"),
         Need("arrivals", "node", arrivals * join, f"{arrivals:.0f}/s × {join * 1e3:.2f} ms"),
@@ -98,6 +100,24 @@ def nodes(found: list[Need]) -> tuple[int, int]:
     return max(1, math.ceil(max([steady, *peaks]))) + 1, max(1, math.ceil(database))
 
 
+def _count(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def _share(text: str) -> float:
+    if not 0 < (number := float(text)) <= 1:
+        raise argparse.ArgumentTypeError("must be above 0 and at most 1, as in 0.2")
+    return number
+
+
+def _rate(text: str) -> float:
+    if not 0 <= (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
 def measured() -> dict[str, float]:
     """All figures kept, by name."""
     files = sorted(FIGURES.glob("*.json"))
@@ -107,16 +127,16 @@ def measured() -> dict[str, float]:
 def main() -> None:
     """The table, from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--exhibitors", type=int, required=True, help="an account each")
-    parser.add_argument("--buyers", type=int, required=True)
+    parser.add_argument("--exhibitors", type=_count, required=True, help="an account each")
+    parser.add_argument("--buyers", type=_count, required=True)
     parser.add_argument(
-        "--online", type=float, default=Fair.online, help="share with a socket at once (default %(default)s)"
+        "--online", type=_share, default=Fair.online, help="share with a socket at once (default %(default)s)"
     )
     parser.add_argument(
-        "--messages", type=float, default=Fair.messages, help="a socket and minute (default %(default)s)"
+        "--messages", type=_rate, default=Fair.messages, help="a socket and minute (default %(default)s)"
     )
     parser.add_argument(
-        "--changes", type=float, default=Fair.changes, help="of presence, a socket and minute (default %(default)s)"
+        "--changes", type=_rate, default=Fair.changes, help="of presence, a socket and minute (default %(default)s)"
     )
     fair = Fair(**vars(parser.parse_args()))
     try:
