@@ -57,7 +57,9 @@ def check_msgpack_depth(data: bytes, deepest: int = DEPTH_MAX) -> None:
         if items >= 0:
             if len(open_items) >= deepest:
                 raise _too_deep(deepest)
-            open_items.append(items + 1)
+            if items:
+                open_items.append(items)
+                continue
         while open_items:
             open_items[-1] -= 1
             if open_items[-1] > 0:

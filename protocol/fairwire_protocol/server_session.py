@@ -7,6 +7,8 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from fairwire_protocol import frames as f
 from fairwire_protocol.closing import FRAME_BYTES, Violation
 from fairwire_protocol.codec import Codec
@@ -24,6 +26,10 @@ class FrameRefused(Refused):
     def __init__(self, cause: FairwireError, cid: UUID | None) -> None:
         super().__init__(cause.code, cause.message, field=cause.field)
         self.cid = cid
+
+
+class _Named(msgspec.Struct):
+    cid: str = ""
 
 
 class ServerState(Enum):
@@ -119,10 +125,9 @@ class ServerSession:
         return FrameRefused(error, self._cid_of(raw) if error.code == "invalid" else None)
 
     def _cid_of(self, raw: bytes) -> UUID | None:
-        """The cid of a frame that decodes as plain data and fails only as a frame."""
+        """The cid of a frame that is a map and fails only as a frame. Nothing else of it is built."""
         try:
-            plain = self.codec.decode_plain(raw)
-            return UUID(plain["cid"]) if isinstance(plain, dict) and isinstance(plain.get("cid"), str) else None
+            return UUID(self.codec.decode(raw, _Named).cid)
         except (FairwireError, ValueError):
             return None
 

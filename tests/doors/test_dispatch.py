@@ -11,9 +11,9 @@ from fairwire_protocol.codec import JSON
 from fairwire_protocol.errors import FairwireError
 from fairwire_server.context import Context
 from fairwire_server.doors.dispatch import Decode, Dispatch
-from fairwire_server.doors.limits import Limits
+from fairwire_server.doors.limits import ACCOUNT_RATES, Limits
 from fairwire_server.observe import CORRELATION
-from tests.doors.service import CHAT, DOWNLOAD, Running, Service, caller_of
+from tests.doors.service import CHAT, DOWNLOAD, Running, Service, caller_of, running
 
 
 def context(cid: UUID | None = None) -> Context:
@@ -53,6 +53,12 @@ async def test_each_door_has_its_own_operations(door: Running) -> None:
     assert await refused(door, "t.typing", unread, door="http") == "unknown_operation"
     assert await refused(door, "no.such", unread) == "unknown_operation"
     assert (await door.dispatch.call("t.typing", caller_of("main"), context(), sent(b""))).what == "typed"
+
+
+async def test_what_does_not_exist_is_not_asked_for_without_end_w12() -> None:
+    async with running(factor=1) as door:
+        codes = [await refused(door, "no.such", unread) for _ in range(ACCOUNT_RATES["command"].burst + 1)]
+    assert (codes[-2], codes[-1]) == ("unknown_operation", "rate_limited")
 
 
 async def test_who_may_not_call_is_told_so_before_anything_is_looked_at(door: Running) -> None:

@@ -10,6 +10,7 @@ from websockets.frames import Close, Frame, Opcode
 from fairwire_server.doors.websocket import (
     BINARY,
     CLOSE,
+    FRAMES_MAX,
     PING,
     TEXT,
     Broken,
@@ -35,7 +36,15 @@ def sent(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True) 
 
 
 def read(data: bytes, limit: int = LIMIT) -> list[Received]:
-    return FrameReader(limit).feed(data)
+    return fed(FrameReader(limit), data)
+
+
+def fed(reader: FrameReader, data: bytes) -> list[Received]:
+    """All that these bytes complete."""
+    received = reader.feed(data)
+    while reader.more:
+        received += reader.feed(b"")
+    return received
 
 
 messages = st.lists(
@@ -67,7 +76,7 @@ def test_however_it_is_cut_the_same_messages_arrive(
     reader, received, at, turn = FrameReader(LIMIT), [], 0, 0
     while at < len(line):
         size = cuts[turn % len(cuts)]
-        received += reader.feed(line[at : at + size])
+        received += fed(reader, line[at : at + size])
         at, turn = at + size, turn + 1
     assert received == expected
 
@@ -114,10 +123,25 @@ def test_a_length_that_is_refused_is_refused_before_its_payload_comes_w15() -> N
 def test_fragments_count_together_and_a_flood_of_empty_ones_is_kept_small_w15() -> None:
     reader = FrameReader(LIMIT)
     reader.feed(sent(BINARY, b"x" * LIMIT, fin=False))
-    assert reader.feed(sent(0, b"", fin=False) * 20_000) == []
+    assert fed(reader, sent(0, b"", fin=False) * 20_000) == []
     with pytest.raises(Broken) as broken:
         reader.feed(sent(0, b"x"))
     assert broken.value.code == 1009
+
+
+def test_what_comes_at_once_is_taken_a_little_at_a_time_w12() -> None:
+    """A read of 256 KiB holds forty thousand frames, or several of 64 KiB; others have their turn in between."""
+    pings = [Received(PING, str(number).encode()) for number in range(10_000)]
+    reader, received = FrameReader(LIMIT), []
+    took = reader.feed(b"".join(sent(PING, ping.payload) for ping in pings if isinstance(ping.payload, bytes)))
+    while took:
+        assert len(took) <= FRAMES_MAX
+        received += took
+        took = reader.feed(b"") if reader.more else []
+    assert received == pings
+    reader = FrameReader(LIMIT)
+    assert len(reader.feed(sent(BINARY, b"x" * LIMIT) * 3)) == 1
+    assert reader.more
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import signal
 import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.faults.crew import crew, seed
@@ -56,3 +59,21 @@ async def test_sigterm_under_load_drains_and_loses_nothing_w14(database_url: str
         assert took <= 30
         codes = {event for device in them.devices.values() for event in device.ends}
         assert "the node is going away" in codes, codes
+
+
+async def test_a_node_takes_more_sockets_than_its_shell_allows_files(database_url: str, tmp_path: Path) -> None:
+    """A login shell and many engines of containers give a process 1,024 open files, and a node is made for 15,000 sockets."""
+    await seed(database_url, data_dir=tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        starting = server_process(tmp_path, database_url=database_url)
+        server = await starting.__aenter__()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
+            sockets = await asyncio.gather(*(client.ws_connect(f"{server.url}/v1/socket") for _ in range(200)))
+            assert len(sockets) == 200
+    finally:
+        await starting.__aexit__(None, None, None)

@@ -78,11 +78,15 @@ class Line(asyncio.Protocol):
     def ask(self, answered: Answered, *command: bytes) -> None:
         """Write a command; `answered` takes its reply."""
         self._asked.append((self._loop.time(), answered))
-        self._transport.write(pack_command(command))  # type: ignore[arg-type]  # the stub takes one word
+        self._write(command)
 
     def subscribe(self, channel: bytes) -> None:
         """Hear a channel; that it is heard is said unasked, too."""
-        self._transport.write(pack_command((b"SSUBSCRIBE", channel)))  # type: ignore[arg-type]
+        self._write((b"SSUBSCRIBE", channel))
+
+    def _write(self, command: tuple[bytes, ...]) -> None:
+        if not self._transport.is_closing():  # else uvloop raises; `over` tells whoever keeps the line
+            self._transport.write(pack_command(command))  # type: ignore[arg-type]  # the stub takes one word
 
     async def kept(self) -> None:
         """See to it that the server lives, and return never; raises what the connection ended with."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -21,7 +22,7 @@ from fairwire_server.database.migrate import migrate_database, pending_in
 from fairwire_server.database.pool import Database
 from fairwire_server.settings import Settings
 
-__all__ = ["ProgressLine", "collect_seldom", "database_url", "open_database", "run"]
+__all__ = ["ProgressLine", "allow_many_sockets", "collect_seldom", "database_url", "open_database", "run"]
 
 Result = TypeVar("Result")
 
@@ -141,3 +142,9 @@ def collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def allow_many_sockets() -> None:
+    """Every socket is an open file, and shells and engines of containers often give a process 1,024: take all that may be had."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

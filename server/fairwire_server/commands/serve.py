@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from fairwire_server.clock import SystemClock
-from fairwire_server.commands.common import collect_seldom, open_database, run
+from fairwire_server.commands.common import allow_many_sockets, collect_seldom, open_database, run
 from fairwire_server.compose import open_node
 from fairwire_server.compose.doors import Doors, open_doors
 from fairwire_server.database.pool import Database
@@ -39,6 +39,7 @@ def command() -> None:
     """
     settings = from_environment()
     configure_logs(level=settings.log_level, shape=settings.log_format)
+    allow_many_sockets()
     run(_serve(settings))
 
 

@@ -76,6 +76,8 @@ class Dispatch:
         """The first half of `call`, for a door that must read a body in between: everything decided before looking at it."""
         lane = self._lanes.get(name)
         if lane is None or (not lane.operation.socket if door == "socket" else lane.operation.http is None):
+            if caller is not None:
+                self._limits.check(caller.account, "command")  # what is refused is an answer, too (W12)
             raise Refused("unknown_operation")
         operation = lane.operation
         try:

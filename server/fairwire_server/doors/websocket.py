@@ -40,6 +40,9 @@ PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1002, 1007, 1009
 GIVEN_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 """What a peer may put into a close frame below 3000 (§7.4)."""
 FRAGMENTS_MAX: Final = 4096
+FRAMES_MAX: Final = 128
+FED_MAX: Final = 64 * 1024
+"""What is taken from one connection before others have their turn: a read of 256 KiB may hold forty thousand frames."""
 
 
 class Broken(Exception):
@@ -59,11 +62,13 @@ class Received(NamedTuple):
 
 
 class FrameReader:
-    """Bytes in, messages out. After `Broken` nothing more is fed."""
+    """Bytes in, messages out, `FRAMES_MAX` frames at a time. After `Broken` nothing more is fed."""
 
-    __slots__ = ("_buffer", "_fragments", "_limit", "_opcode", "_size")
+    __slots__ = ("_buffer", "_fragments", "_limit", "_opcode", "_size", "more")
 
     def __init__(self, limit: int) -> None:
+        self.more = False
+        """Whether `feed` has stopped before the end of what it has: feed it nothing to go on."""
         self._limit = limit
         self._buffer = b""
         self._opcode = CONTINUATION
@@ -71,12 +76,17 @@ class FrameReader:
         self._size = 0
 
     def feed(self, data: bytes) -> list[Received]:
-        """What these bytes complete. Raises `Broken`."""
+        """What these bytes complete, up to `FRAMES_MAX` frames or `FED_MAX` bytes of them. Raises `Broken`."""
         if self._buffer:
             data = self._buffer + data
         received: list[Received] = []
-        at, end = 0, len(data)
+        at, end, frames = 0, len(data), 0
+        self.more = False
         while end - at >= 2:
+            if frames == FRAMES_MAX or at >= FED_MAX:
+                self.more = True
+                break
+            frames += 1
             first, second = data[at], data[at + 1]
             opcode, length = first & 0x0F, second & 0x7F
             if first & 0x70 or opcode not in KNOWN:

@@ -42,10 +42,12 @@ class Wire(asyncio.Protocol):
         "_ended",
         "_fd",
         "_frames",
+        "_held",
         "_lost",
         "_paused",
         "_reading",
         "_transport",
+        "_turn",
         "listener",
     )
 
@@ -57,6 +59,8 @@ class Wire(asyncio.Protocol):
         self._direct = True
         self._paused = False
         self._reading = True
+        self._held = False
+        self._turn: asyncio.Handle | None = None
         self._closing = False
         self._lost = False
         self._drained: asyncio.Future[None] | None = None
@@ -65,6 +69,31 @@ class Wire(asyncio.Protocol):
     # what comes in
 
     def data_received(self, data: bytes) -> None:
+        self._take(data)
+        if self._frames.more and not self._held and not self._transport.is_closing():
+            self._held = True
+            self._transport.pause_reading()
+            self._go_on_soon()
+
+    def _go_on_soon(self) -> None:
+        """Once the others have had their turn."""
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Take more of what has come. While the listener does not read, it stays where it is."""
+        self._turn = None
+        if not self._reading or self._transport.is_closing():
+            return
+        self._take(b"")
+        if self._frames.more:
+            self._go_on_soon()
+        else:
+            self._held = False
+            if self._reading and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _take(self, data: bytes) -> None:
         try:
             received = self._frames.feed(data)
         except Broken as broken:
@@ -99,13 +128,17 @@ class Wire(asyncio.Protocol):
         """Read no more for now: TCP tells the client."""
         if self._reading and not self._transport.is_closing():
             self._reading = False
-            self._transport.pause_reading()
+            if not self._held:
+                self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read again."""
         if not self._reading and not self._transport.is_closing():
             self._reading = True
-            self._transport.resume_reading()
+            if self._held:
+                self._go_on_soon()
+            else:
+                self._transport.resume_reading()
 
     # what goes out
 
