@@ -90,8 +90,7 @@ class Wire(asyncio.Protocol):
             self._go_on_soon()
         else:
             self._held = False
-            if self._reading and not self._transport.is_closing():
-                self._transport.resume_reading()
+            self._read_on()
 
     def _take(self, data: bytes) -> None:
         try:
@@ -135,6 +134,11 @@ class Wire(asyncio.Protocol):
         """Read again."""
         if not self._reading and not self._transport.is_closing():
             self._reading = True
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Of what has come already first, then of the transport."""
+        if self._reading and not self._transport.is_closing():
             if self._held:
                 self._go_on_soon()
             else:
