@@ -253,6 +253,17 @@ async def test_receipts_of_parts_are_told_of_the_message_n6(centre: Smsc) -> Non
     assert told == [(first, "delivered", ""), *[(first, "failed", "err_001")] * len(others)]
 
 
+async def test_receipts_in_another_base_find_their_message_n6(centre: Smsc) -> None:
+    """Taken as hexadecimal, told as ten decimal digits (appendix B)."""
+    kept = Kept()
+    centre.id_of = lambda number: f"{0xABC0FFE0 + number:X}"
+    async with smpp_channel(centre, kept, ManualClock(jumps=True)) as channel:
+        reference = await bound(channel)
+        assert reference == "ABC0FFE1"
+        await centre.receipt(f"{0xABC0FFE1:010}", "DELIVRD")
+        assert await kept.until(1) == [(reference, "delivered", "")]
+
+
 @given(st.integers(0, 255), st.binary(max_size=300), st.dictionaries(st.integers(0, 0xFFFF), st.binary(max_size=70)))
 def test_anything_at_all_is_a_receipt_or_none(esm_class: int, text: bytes, parameters: dict[int, bytes]) -> None:
     read = read_receipt(esm_class, text, parameters)

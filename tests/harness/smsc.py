@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -83,6 +83,7 @@ class Smsc:
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
         self._counted = asyncio.Condition()
+        self.id_of: Callable[[int], str] = lambda number: f"ID{number}"
         self.hold: asyncio.Event | None = None
         """While it is set and not released, requests wait: to see how many come before any answer."""
 
@@ -207,7 +208,7 @@ class Smsc:
             return struct.pack("!IIII", 17, SmppCommand.SUBMIT_SM_RESP, STATUS[mood], header.sequence_num) + b"\0"
         self.parts.append(self._part(asked, to, pdu))
         self.arrived.set()
-        return protocol.SubmitSmResp(header.sequence_num, message_id=f"ID{len(self.parts)}")
+        return protocol.SubmitSmResp(header.sequence_num, message_id=self.id_of(len(self.parts)))
 
     def _part(self, asked: Any, to: str, pdu: bytes) -> Part:
         """aiosmpplib decodes the text away; its bytes are found in front of the optional parameters."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import smpp34
@@ -19,6 +19,7 @@ import structlog
 
 from fairwire_server.channels.provider_rules import Verdict, failure
 from fairwire_server.channels.receipt_intake import ReceiptIntake
+from fairwire_server.channels.smpp_ids import ReceiptIds
 from fairwire_server.channels.smpp_rules import (
     SAR_MSG_REF_NUM,
     SAR_SEGMENT_SEQNUM,
@@ -44,7 +45,6 @@ BOUND_S: Final = 1.0
 """How long a message waits for a binding that is being made; a centre that is away must not hold up those who send."""
 SILENT_MOST: Final = 3
 """Requests in a row without an answer: then the binding is made anew, whatever enquire_link says."""
-PARTS_KEPT: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class SmppChannel:
         self._bound = asyncio.Event()
         self._in_doubt = asyncio.Event()
         self._silent = 0
-        self._first_parts: OrderedDict[str, str] = OrderedDict()
+        self._ids = ReceiptIds()
         self._log = structlog.get_logger("fairwire.smpp")
 
     async def send(self, parcel: Parcel, may_leave: Callable[[], bool] | None = None) -> Taken:
@@ -111,7 +111,7 @@ class SmppChannel:
         except smpp34.SmppError:
             await self._look()
             raise TryLater("connection", maybe_sent=leave.begun) from None
-        self._remember(ids)
+        self._ids.given(ids)
         return Taken(provider=self.name, reference=ids[0], segments=len(parts))
 
     async def until_bound(self, within_s: float) -> None:
@@ -121,7 +121,7 @@ class SmppChannel:
 
     async def run(self, take_in: TakeIn) -> None:
         """Keep a binding and hand on what comes by it, until cancelled."""
-        intake = ReceiptIntake(take_in, self._clock)
+        intake = ReceiptIntake(partial(self._hand_on, take_in), self._clock)
         async with asyncio.TaskGroup() as group:
             group.create_task(intake.run())
             tries = 0
@@ -241,21 +241,23 @@ class SmppChannel:
                     waiting.cancel()
 
     def _take(self, event: smpp34.DeliverSmEvent, intake: ReceiptIntake) -> None:
-        """A receipt is about the whole message: delivered once its first part is, failed with any of them."""
         read = read_receipt(event.esm_class, event.short_message, {one.tag: one.value for one in event.tlvs})
-        if read is None:
-            return
-        part, outcome, reason = read
-        first = self._first_parts.get(part, part)
-        if first != part and outcome == "delivered":
-            return
-        intake.add(Receipt(provider=self.name, reference=first, outcome=outcome, reason=reason, at=self._clock.now()))
+        if read is not None:
+            told, outcome, reason = read
+            intake.add(
+                Receipt(provider=self.name, reference=told, outcome=outcome, reason=reason, at=self._clock.now())
+            )
 
-    def _remember(self, ids: list[str]) -> None:
-        for part in ids[1:]:
-            self._first_parts[part] = ids[0]
-        while len(self._first_parts) > PARTS_KEPT:
-            self._first_parts.popitem(last=False)
+    async def _hand_on(self, take_in: TakeIn, receipts: Sequence[Receipt]) -> None:
+        """A receipt is about the whole message: delivered once its first part is, failed with any of them. Looked up as late as
+        here, since a receipt may come before the answer that gives its message an id."""
+        of_messages = []
+        for one in receipts:
+            message, is_first = self._ids.message_of(one.reference)
+            if is_first or one.outcome != "delivered":
+                of_messages.append(replace(one, reference=message))
+        if of_messages:
+            await take_in(of_messages)
 
 
 async def _leave(client: smpp34.Client, centre: smpp34.Smsc | None) -> None:

@@ -27,6 +27,7 @@ RECEIPT: Final = 0x04
 MESSAGE_TYPE: Final = 0x3C
 RECEIPTED_MESSAGE_ID: Final = 0x001E
 MESSAGE_STATE: Final = 0x0427
+MESSAGE_PAYLOAD: Final = 0x0424
 SAR_MSG_REF_NUM: Final = 0x020C
 SAR_TOTAL_SEGMENTS: Final = 0x020E
 SAR_SEGMENT_SEQNUM: Final = 0x020F
@@ -121,7 +122,7 @@ def read_receipt(
     Optional parameters are surer than the text of appendix B, whose form each centre chooses."""
     if esm_class & MESSAGE_TYPE != RECEIPT:
         return None
-    text = short_message[:300].decode("latin-1")
+    text = (short_message or parameters.get(MESSAGE_PAYLOAD, b""))[:300].decode("latin-1")  # §4.6.1: in one of the two
     said = {name.lower(): value for name, value in re.findall(r"\b(id|stat|err):\s*([^\s]{1,65})", text, re.IGNORECASE)}
     state = parameters.get(MESSAGE_STATE, b"")
     outcome = _NUMBERED_STATES.get(state[0]) if state else _TEXT_STATES.get(said.get("stat", "").upper())
