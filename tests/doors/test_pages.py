@@ -209,6 +209,11 @@ async def test_the_start_page_shows_the_fair_the_sign_ins_and_the_commands() -> 
         assert shown in text
 
 
+async def test_the_address_that_short_messages_name_leads_to_the_room_page_m9_n7() -> None:
+    async with site() as (_, client), client.get("/") as answer:
+        assert 'href="/room"' in await answer.text()
+
+
 async def test_the_start_page_stands_while_the_database_does_not() -> None:
     async with site() as (made, client):
         made.facts = None

@@ -92,6 +92,23 @@ def test_times_stand_in_fair_time_and_in_the_readers_own_m12() -> None:
     assert "Your time" not in mail("assigned", zone="Asia/Shanghai").text
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_subject_tells_whose_clock_it_means_where_the_readers_is_another_m12(language: str) -> None:
+    assert "2026-11-25 14:30 (UTC+8)" in mail("assigned", language=language).subject
+    assert "UTC" not in mail("assigned", language=language, zone="Asia/Shanghai").subject
+
+
+@pytest.mark.parametrize("side", get_args(Side))
+def test_who_belongs_to_the_meeting_is_sent_to_the_platform_and_the_link_is_for_others_m8_m9(side: Side) -> None:
+    """By the link one is a guest, who waits until somebody lets them in; the readers of this mail are those who do."""
+    lines = mail("reminder_soon", side).text.splitlines()
+    assert "Sign in and enter: https://fair.example" in lines
+    block = [at for at, line in enumerate(lines) if set(line) == {"-"}]
+    assert (
+        [at for at, line in enumerate(lines) if LINK in line] == [at for at in range(*block) if LINK in lines[at]] != []
+    )
+
+
 def test_another_time_names_both_and_until_when_to_answer_m7() -> None:
     text = mail("proposed", moves_from=START - timedelta(hours=1), answer_by=START - timedelta(hours=2), link="").text
     assert "Anyang Tools proposes another time" in text

@@ -120,8 +120,9 @@ def language_of(accept: str) -> Language:
     """Chinese or English, whichever the browser likes better; English if it names neither."""
     best: tuple[float, Language] = (0.0, "en")
     for part in accept[:1000].split(","):
-        tag, _, quality = part.partition(";q=")
-        primary = tag.strip().lower().partition("-")[0]
+        tag, *parameters = (piece.strip() for piece in part.lower().split(";"))
+        primary = tag.partition("-")[0]
+        quality = next((one[2:] for one in parameters if one.startswith("q=")), "")
         try:
             weight = float(quality or 1)
         except ValueError:

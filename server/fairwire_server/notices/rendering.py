@@ -109,10 +109,10 @@ def _saying(notice: Claimed, facts: Facts) -> Saying:
 
 def _values(held: Held, language: Language) -> dict[str, str]:
     """What subjects and sentences may name: the other side, the time at the fair, and who has done something."""
-    facts, zone = held.facts, held.recipient.fair_zone
+    facts, who = held.facts, held.recipient
     exhibitor = (facts.exhibitor_zh if language == "zh" else facts.exhibitor_en) or facts.exhibitor_en
     return {
-        "when": _local(facts.starts_at, zone) if facts.starts_at else "",
+        "when": _at_the_fair(facts.starts_at, who) if facts.starts_at else "",
         "with_": exhibitor if held.notice.side == "buyer" else facts.buyer,
         "receiver": facts.receiver,
         "by": facts.by,
@@ -152,6 +152,12 @@ def _span(facts: Facts, zone: str) -> str:
         return ""
     begins = clock_time(facts.starts_at, zone)
     return begins if facts.ends_at is None else begins.replace(" (", f"–{_local(facts.ends_at, zone)[-5:]} (", 1)
+
+
+def _at_the_fair(at: datetime, who: Recipient) -> str:
+    """For a subject: whoever lives by other clocks is told which these are (M12)."""
+    local = _local(at, who.fair_zone)
+    return local if who.zone == who.fair_zone else f"{local} ({_offset(at.astimezone(ZoneInfo(who.fair_zone)))})"
 
 
 def _local(at: datetime, zone: str) -> str:

@@ -80,14 +80,16 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     "zh": {
         "fair_time": "展会时间", "own_time": "您的时间", "moves_from": "原定时间", "proposed": "提议时间", "next": "下一场洽谈",
         "answer_by": "答复截止", "exhibitor": "参展商", "buyer": "采购商", "receiver": "接待人", "guest": "访客", "topic": "主题",
-        "reason": "原因", "note": "留言", "room": "会议号", "enter": "进入洽谈", "forward": "以下内容可转发给本方同事：",
+        "reason": "原因", "note": "留言", "room": "会议号", "enter": "登录平台进入洽谈",
+        "forward": "以下内容可转发给本方同事，他们在等候室由您准入：",
         "calendar": "附件为日历邀请。", "unsubscribe": "不再接收提醒邮件", "link": "链接", "sign_in": "登录平台", "colon": "：",
     },
     "en": {
         "fair_time": "Fair time", "own_time": "Your time", "moves_from": "Time so far", "proposed": "Proposed time", "next": "Next meeting",
         "answer_by": "Answer by", "exhibitor": "Exhibitor", "buyer": "Buyer", "receiver": "Received by", "guest": "Guest", "topic": "Topic",
-        "reason": "Reason", "note": "Note", "room": "Room number", "enter": "Enter the meeting",
-        "forward": "To forward to colleagues of your side:", "calendar": "A calendar invitation is attached.",
+        "reason": "Reason", "note": "Note", "room": "Room number", "enter": "Sign in and enter",
+        "forward": "To forward to colleagues of your side, whom you let in from the lobby:",
+        "calendar": "A calendar invitation is attached.",
         "unsubscribe": "No more reminders by mail", "link": "Link", "sign_in": "Sign in", "colon": ": ",
     },
 }  # fmt: skip
