@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
+import pytest
 from rich.text import Text
 
 import fairwire
 from fairwire.terminal.commands import COMMANDS, execute
 from fairwire.terminal.desk import Desk
-from fairwire.terminal.meetings import MEETINGS
+from fairwire.terminal.meetings import MEETINGS, when
 from tests.harness.node import Running
 from tests.meetings.booth import Booth
 
@@ -64,6 +68,8 @@ async def test_a_meeting_from_two_terminals_m4_m5_m6_m7_m15(running: Running) ->
         assert "booked" in await buyer.type("/book 1 engines")
         said = await main.type("/bookings pending")
         assert "Buyer 先生 motorcycles/BR [pending]" in said
+        assert said.count("at the fair)") == 1
+        assert (await main.type("/slots")).count("at the fair) not started") == 2
         assert "engines" in said
         assert "counts all 1, pending 1, assigned 0, rejected 0, cancelled 0" in said
         assert "receiver Sales 先生 (no address)" in await main.type("/receivers 1")
@@ -80,6 +86,31 @@ async def test_a_meeting_from_two_terminals_m4_m5_m6_m7_m15(running: Running) ->
     async with terminal(running, "organiser") as organiser:
         said = await organiser.type("/fair")
         assert "bookings 0 pending, 0 assigned, 0 rejected, 1 cancelled; 0 attended, 0 missed" in said
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [("Asia/Shanghai", "(19:00 at the fair)"), ("Pacific/Kiritimati", "(11-25 01:00 at the fair)")],
+)
+def test_the_fairs_time_stands_beside_the_readers_with_its_day_where_that_differs_m12(
+    monkeypatch: pytest.MonkeyPatch, zone: str, shown: str
+) -> None:
+    starts_at = 1_795_518_000_000  # 2026-11-24T11:00Z
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "UTC")
+        time.tzset()
+        said = when(starts_at, starts_at + 1_800_000, ZoneInfo(zone))
+    time.tzset()
+    assert said == f"2026-11-24 11:00–11:30 {shown}"
+
+
+async def test_a_long_list_of_slots_is_shown_whole_m3(running: Running) -> None:
+    first, last = (running.node.clock.now().date() + timedelta(days=days) for days in (2, 4))
+    async with terminal(running, "buyer") as buyer, terminal(running, "main") as main:
+        assert "planned 144 slots" in await main.type(f"/plan {first}..{last} 00:00-24:00")
+        await buyer.type("/exhibitors")
+        assert (await buyer.type("/slots 1")).count("at the fair), 5 free") == 144
+        assert (await main.type("/slots")).count("0 taken") == 144
 
 
 async def test_what_is_typed_wrong_is_said(running: Running) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
@@ -74,6 +75,7 @@ class Desk:
         self.exhibits: list[Exhibit] = []
         self.bookings: list[Booking] = []
         self.slots: list[UUID] = []
+        self.fair_zone: ZoneInfo | None = None
         self.invitations: list[Invitation] = []
         self.guests: list[Guest] = []
         self.typing: dict[UUID, float] = {}

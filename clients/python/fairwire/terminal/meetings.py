@@ -1,6 +1,7 @@
 """Commands about meetings: slots, bookings, other times, the schedule (M1–M7, M15).
 
-A number is that of the last list shown: of bookings by `/bookings` or `/meetings`, of slots by `/slots`.
+A number is that of the last list shown: of bookings by `/bookings` or `/meetings`, of slots by `/slots`. Times are the reader's, with
+the fair's beside them (M12).
 """
 
 from __future__ import annotations
@@ -9,29 +10,43 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, cast, get_args
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from rich.text import Text
 
 from fairwire.terminal.desk import Desk, Mistake
 from fairwire_protocol.models import Booking, BookingState, Person
 
-__all__ = ["MEETINGS", "booking_line", "pick_booking", "pick_slot", "when"]
+__all__ = ["MEETINGS", "booking_line", "fair_zone", "home_zone", "pick_booking", "pick_slot", "when"]
 
 ANYWAY: Final = "anyway"
 STATES: Final = ("all", *get_args(BookingState))
 
 
-def when(starts_at: int, ends_at: int) -> str:
-    """A meeting's time in the reader's zone."""
+PAGE: Final = 100
+LISTED_MOST: Final = 500
+
+
+async def fair_zone(desk: Desk, exhibitor: UUID) -> ZoneInfo:
+    """The zone of the fair at which the exhibitor is; asked once."""
+    if desk.fair_zone is None:
+        desk.fair_zone = ZoneInfo((await desk.client.slots.open(exhibitor=exhibitor, limit=1)).fair_zone)
+    return desk.fair_zone
+
+
+def when(starts_at: int, ends_at: int, zone: ZoneInfo) -> str:
+    """A meeting's time in the reader's zone, and when it begins in the fair's; with the day where that is another one."""
     begins, ends = (datetime.fromtimestamp(ms / 1000, UTC).astimezone() for ms in (starts_at, ends_at))
-    return f"{begins:%Y-%m-%d %H:%M}–{ends:%H:%M}"
+    there = begins.astimezone(zone)
+    day = "" if there.date() == begins.date() else f"{there:%m-%d} "
+    return f"{begins:%Y-%m-%d %H:%M}–{ends:%H:%M} ({day}{there:%H:%M} at the fair)"
 
 
-def booking_line(number: int, booking: Booking, *, buyer: bool, notes: Sequence[str] = ()) -> Text:
+def booking_line(number: int, booking: Booking, zone: ZoneInfo, *, buyer: bool, notes: Sequence[str] = ()) -> Text:
     """One booking of a list."""
     with_ = booking.exhibitor.name_en or booking.exhibitor.name_zh if buyer else _visitor(booking)
     line = Text(f"{number:>3} ", style="bright_black")
-    line.append(f"{when(booking.starts_at, booking.ends_at)} ", style="cyan")
+    line.append(f"{when(booking.starts_at, booking.ends_at, zone)} ", style="cyan")
     line.append(with_, style="bold")
     line.append(f" [{booking.state}]", style="bright_black")
     if booking.receiver is not None:
@@ -39,7 +54,8 @@ def booking_line(number: int, booking: Booking, *, buyer: bool, notes: Sequence[
     if booking.room_number is not None:
         line.append(f" room {booking.room_number}")
     if booking.proposal is not None:
-        line.append(f" {booking.proposal.side} proposes {when(booking.proposal.starts_at, booking.proposal.ends_at)}")
+        proposed = when(booking.proposal.starts_at, booking.proposal.ends_at, zone)
+        line.append(f" {booking.proposal.side} proposes {proposed}")
     line.append("".join(f" ({note})" for note in notes), style="bold yellow")
     return line.append(f"  {booking.topic}" if booking.topic else "", style="italic")
 
@@ -50,13 +66,13 @@ def _visitor(booking: Booking) -> str:
     return f"{booking.buyer.name} {shown}".strip()
 
 
-def _show(desk: Desk, bookings: Sequence[Booking], notes: Sequence[Sequence[str]] = ()) -> None:
+async def _show(desk: Desk, bookings: Sequence[Booking], notes: Sequence[Sequence[str]] = ()) -> None:
     desk.bookings = list(bookings)
     if not bookings:
         desk.out.say("empty", "no meetings here")
     for number, booking in enumerate(bookings, 1):
         said = notes[number - 1] if notes else ()
-        desk.out.say("booking", booking_line(number, booking, buyer=desk.client.me.kind == "buyer", notes=said))
+        await _tell(desk, number, booking, said)
 
 
 def pick_booking(desk: Desk, word: str) -> Booking:
@@ -73,12 +89,18 @@ def pick_slot(desk: Desk, word: str) -> UUID:
     return desk.slots[int(word) - 1]
 
 
-def _changed(desk: Desk, booking: Booking) -> None:
-    desk.out.say("booking", booking_line(1, booking, buyer=desk.client.me.kind == "buyer"))
+async def _changed(desk: Desk, booking: Booking) -> None:
+    await _tell(desk, 1, booking)
+
+
+async def _tell(desk: Desk, number: int, booking: Booking, notes: Sequence[str] = ()) -> None:
+    zone = await fair_zone(desk, booking.exhibitor.id)
+    line = booking_line(number, booking, zone, buyer=desk.client.me.kind == "buyer", notes=notes)
+    desk.out.say("booking", line)
 
 
 async def meetings(desk: Desk, _: str) -> None:
-    _show(desk, desk.client.state.schedule)
+    await _show(desk, desk.client.state.schedule)
 
 
 async def bookings(desk: Desk, word: str) -> None:
@@ -90,7 +112,7 @@ async def bookings(desk: Desk, word: str) -> None:
         [said for said, so in (("overdue", one.overdue), ("nobody is free", one.no_receiver_free)) if so]
         for one in reply.bookings
     ]
-    _show(desk, [one.booking for one in reply.bookings], notes)
+    await _show(desk, [one.booking for one in reply.bookings], notes)
     counts = reply.counts
     desk.out.say(
         "counts",
@@ -114,7 +136,7 @@ async def assign(desk: Desk, words: str) -> None:
     anyway = name.casefold().endswith(f" {ANYWAY}")
     person = await _receiver(desk, booking, name[: -len(ANYWAY)].strip() if anyway else name.strip())
     reply = await desk.client.bookings.assign(booking=booking.id, receiver=person.id, confirm_unreachable=anyway)
-    _changed(desk, reply.booking)
+    await _changed(desk, reply.booking)
 
 
 async def _receiver(desk: Desk, booking: Booking, name: str) -> Person:
@@ -130,40 +152,64 @@ async def reject(desk: Desk, words: str) -> None:
     number, _, reason = words.partition(" ")
     if not reason.strip():
         raise Mistake("/reject, the number, and why")
-    _changed(desk, (await desk.client.bookings.reject(booking=pick_booking(desk, number).id, reason=reason)).booking)
+    await _changed(
+        desk, (await desk.client.bookings.reject(booking=pick_booking(desk, number).id, reason=reason)).booking
+    )
 
 
 async def cancel(desk: Desk, words: str) -> None:
     number, _, reason = words.partition(" ")
     if not reason.strip():
         raise Mistake("/cancel, the number, and why")
-    _changed(desk, (await desk.client.bookings.cancel(booking=pick_booking(desk, number).id, reason=reason)).booking)
+    await _changed(
+        desk, (await desk.client.bookings.cancel(booking=pick_booking(desk, number).id, reason=reason)).booking
+    )
 
 
 async def slots(desk: Desk, word: str) -> None:
     """The own ones; for a buyer those of an exhibitor of the last `/exhibitors`."""
-    if desk.client.me.kind != "buyer":
-        reply = await desk.client.slots.list()
-        rows = [
-            (one.id, f"{when(one.starts_at, one.ends_at)} {one.state.replace('_', ' ')}, {one.taken} taken")
-            for one in reply.slots
-        ]
-    else:
-        if not word.isdecimal() or not 1 <= int(word) <= len(desk.exhibitors):
-            raise Mistake("/slots and a number of the last /exhibitors")
-        found = await desk.client.slots.open(exhibitor=desk.exhibitors[int(word) - 1].id)
-        rows = [
-            (
-                one.id,
-                f"{when(one.starts_at, one.ends_at)} ({one.fair_start[11:16]} at the fair), {one.free or 'none'} free",
-            )
-            for one in found.slots
-        ]
+    rows = await _open_slots(desk, word) if desk.client.me.kind == "buyer" else await _own_slots(desk)
     desk.slots = [slot for slot, _ in rows]
     if not rows:
         desk.out.say("empty", "no slots here")
     for number, (_, line) in enumerate(rows, 1):
         desk.out.say("slot", f"{number:>3} {line}")
+
+
+async def _own_slots(desk: Desk) -> list[tuple[UUID, str]]:
+    rows: list[tuple[UUID, str]] = []
+    after: str | None = None
+    while len(rows) < LISTED_MOST:
+        reply = await desk.client.slots.list(after=after, limit=PAGE)
+        for one in reply.slots:
+            time = when(one.starts_at, one.ends_at, await home_zone(desk))
+            rows.append((one.id, f"{time} {one.state.replace('_', ' ')}, {one.taken} taken"))
+        if (after := reply.next) is None:
+            break
+    return rows
+
+
+async def _open_slots(desk: Desk, word: str) -> list[tuple[UUID, str]]:
+    if not word.isdecimal() or not 1 <= int(word) <= len(desk.exhibitors):
+        raise Mistake("/slots and a number of the last /exhibitors")
+    rows: list[tuple[UUID, str]] = []
+    after: str | None = None
+    while len(rows) < LISTED_MOST:
+        reply = await desk.client.slots.open(exhibitor=desk.exhibitors[int(word) - 1].id, after=after, limit=PAGE)
+        zone = ZoneInfo(reply.fair_zone)
+        rows += [
+            (one.id, f"{when(one.starts_at, one.ends_at, zone)}, {one.free or 'none'} free") for one in reply.slots
+        ]
+        if (after := reply.next) is None:
+            break
+    return rows
+
+
+async def home_zone(desk: Desk) -> ZoneInfo:
+    home = desk.client.me.exhibitor
+    if home is None:
+        raise Mistake("slots are planned by exhibitors")
+    return await fair_zone(desk, home)
 
 
 async def book(desk: Desk, words: str) -> None:
@@ -176,7 +222,7 @@ async def propose(desk: Desk, words: str) -> None:
     number, slot, note = (*words.split(" ", 2), "", "", "")[:3]
     booking = pick_booking(desk, number)
     reply = await desk.client.bookings.propose(booking=booking.id, slot=pick_slot(desk, slot), note=note)
-    _changed(desk, reply.booking)
+    await _changed(desk, reply.booking)
 
 
 def _answer(accept: bool | None) -> Callable[[Desk, str], Awaitable[None]]:
@@ -188,7 +234,7 @@ def _answer(accept: bool | None) -> Callable[[Desk, str], Awaitable[None]]:
             reply = await desk.client.bookings.withdraw_proposal(proposal=proposal.id)
         else:
             reply = await desk.client.bookings.answer_proposal(proposal=proposal.id, accept=accept)
-        _changed(desk, reply.booking)
+        await _changed(desk, reply.booking)
 
     return run
 
@@ -202,7 +248,7 @@ async def schedule(desk: Desk, word: str) -> None:
     for day in reply.days:
         desk.out.say("day", Text(f"{day.day} {day.account.name}", style="bold"))
         for number, booking in enumerate(day.meetings, 1):
-            desk.out.say("booking", booking_line(number, booking, buyer=desk.client.me.kind == "buyer"))
+            await _tell(desk, number, booking)
 
 
 MEETINGS: Final[dict[str, tuple[str, str, Callable[[Desk, str], Awaitable[None]]]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, cast, get_args
 from uuid import UUID
 
@@ -16,7 +17,7 @@ def notice_line(one: NoticeItem) -> str:
     """One notice on a line."""
     again = " (perhaps twice)" if one.maybe_duplicate else ""
     why = f" {one.reason}" if one.reason else ""
-    return f"{one.id}  {clock(one.due_at)}  {one.kind} by {one.channel}: {one.state}{why}{again}"
+    return f"{one.id}  {_day_and_clock(one.due_at)}  {one.kind} by {one.channel}: {one.state}{why}{again}"
 
 
 async def fair_notices(desk: Desk, words: str) -> None:
@@ -30,6 +31,8 @@ async def fair_notices(desk: Desk, words: str) -> None:
     if found.late_p50_ms is not None:
         late = f"late by {found.late_p50_ms} ms at p50, {found.late_p95_ms} at p95, {found.late_max_ms} at most"
         desk.out.say("lateness", f"{late}; {found.overdue} due and not claimed yet")
+    if not found.notices:
+        desk.out.say("empty", f"no {state} notices" if state else "no notices")
     for one in found.notices:
         desk.out.say("notice", notice_line(one))
 
@@ -92,6 +95,11 @@ async def notify(desk: Desk, words: str) -> None:
         desk.out.say("notify", f"{name:<16} {', '.join(used)}")
     if now.quiet_from:
         desk.out.say("notify", f"quiet from {now.quiet_from} to {now.quiet_to} ({now.time_zone})")
+
+
+def _day_and_clock(at: int) -> str:
+    """Reminders are due on other days."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC).astimezone():%m-%d %H:%M}"
 
 
 def _id(words: str) -> UUID:

@@ -13,7 +13,7 @@ from typing import Final, Literal, cast
 from rich.text import Text
 
 from fairwire.terminal.desk import Desk, Mistake
-from fairwire.terminal.meetings import pick_booking, when
+from fairwire.terminal.meetings import fair_zone, pick_booking, when
 from fairwire_protocol.models import Side
 from fairwire_protocol.operations.rooms import Invitation
 
@@ -41,7 +41,8 @@ async def invitations(desk: Desk, word: str) -> None:
         by = f" by {one.by.name}" if one.by else ""
         desk.out.say("invitation", f"{number:>3} {_who(one)}{by}, {one.guests} guests")
     if shown.room_number:
-        desk.out.say("number", f"{shown.room_number} on {shown.room_page}, {when(booking.starts_at, booking.ends_at)}")
+        time = when(booking.starts_at, booking.ends_at, await fair_zone(desk, booking.exhibitor.id))
+        desk.out.say("number", f"{shown.room_number} on {shown.room_page}, {time}")
 
 
 async def revoke(desk: Desk, word: str) -> None:

@@ -1,7 +1,7 @@
 """Commands about slots and the lines for full ones: exhibitors plan, move and withdraw, buyers wait and take a freed seat (M1–M3, M13).
 
 Slot numbers are those of the last `/slots`. Days and times that are typed are the fair's, as its people speak of them; what is shown is
-the reader's own.
+the reader's own with the fair's beside it (M12).
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fairwire.terminal.desk import Desk, Mistake
-from fairwire.terminal.meetings import pick_slot, when
+from fairwire.terminal.meetings import fair_zone, home_zone, pick_slot, when
 from fairwire_protocol.models import Place
 
 __all__ = ["SLOTS"]
@@ -30,7 +29,7 @@ async def plan(desk: Desk, words: str) -> None:
     start, _, end = hours.strip().partition("-")
     if not start:
         raise Mistake("/plan DAY FROM-TO, as in /plan tomorrow 09:30-12:00 or /plan 2026-06-16..2026-06-18 14:00-17:00")
-    today = datetime.now(await _fair_zone(desk)).date()
+    today = datetime.now(await home_zone(desk)).date()
     end = end.strip() or f"{datetime.combine(today, _time(start.strip())) + HALF_HOUR:%H:%M}"
     reply = await desk.client.slots.create_batch(
         first=str(_day(first, today)), last=str(_day(last or first, today)), start=start.strip(), end=end
@@ -46,10 +45,10 @@ async def move(desk: Desk, words: str) -> None:
     slot = pick_slot(desk, number)
     if not at:
         raise Mistake("/move SLOT DAY TIME, as in /move 3 tomorrow 14:00")
-    zone = await _fair_zone(desk)
+    zone = await home_zone(desk)
     begins = datetime.combine(_day(day, datetime.now(zone).date()), _time(at), tzinfo=zone)
     reply = await desk.client.slots.edit(slot=slot, starts_at=int(begins.astimezone(UTC).timestamp() * 1000))
-    desk.out.say("slot", f"{number:>3} {when(reply.slot.starts_at, reply.slot.ends_at)}")
+    desk.out.say("slot", f"{number:>3} {when(reply.slot.starts_at, reply.slot.ends_at, zone)}")
 
 
 async def unplan(desk: Desk, number: str) -> None:
@@ -62,7 +61,7 @@ async def wait(desk: Desk, words: str) -> None:
     """Stand in line for a full slot."""
     number, _, topic = words.partition(" ")
     reply = await desk.client.bookings.wait(slot=pick_slot(desk, number), topic=topic.strip())
-    desk.out.say("waiting", _place_line(1, reply.place))
+    desk.out.say("waiting", await _place_line(desk, 1, reply.place))
 
 
 async def places(desk: Desk, _: str) -> None:
@@ -71,7 +70,7 @@ async def places(desk: Desk, _: str) -> None:
     if not mine:
         desk.out.say("empty", "you wait for no slot")
     for number, place in enumerate(mine, 1):
-        desk.out.say("waiting", _place_line(number, place))
+        desk.out.say("waiting", await _place_line(desk, number, place))
 
 
 def _seat(accept: bool) -> Callable[[Desk, str], Awaitable[None]]:
@@ -86,13 +85,6 @@ async def unwait(desk: Desk, number: str) -> None:
     """Leave a line."""
     await desk.client.bookings.leave(place=_place(desk, number))
     desk.out.say("ok", "you wait no longer")
-
-
-async def _fair_zone(desk: Desk) -> ZoneInfo:
-    home = desk.client.me.exhibitor
-    if home is None:
-        raise Mistake("slots are planned by exhibitors")
-    return ZoneInfo((await desk.client.slots.open(exhibitor=home, limit=1)).fair_zone)
 
 
 def _day(word: str, today: date) -> date:
@@ -124,13 +116,14 @@ def _place(desk: Desk, word: str) -> UUID:
     return mine[int(word) - 1].id
 
 
-def _place_line(number: int, place: Place) -> str:
+async def _place_line(desk: Desk, number: int, place: Place) -> str:
     until = (
         f", a seat is held until {datetime.fromtimestamp(place.expires_at / 1000, UTC).astimezone():%H:%M}"
         if place.expires_at
         else ""
     )
-    return f"{number:>3} {when(place.starts_at, place.ends_at)} {place.exhibitor.name_en or place.exhibitor.name_zh}{until}"
+    time = when(place.starts_at, place.ends_at, await fair_zone(desk, place.exhibitor.id))
+    return f"{number:>3} {time} {place.exhibitor.name_en or place.exhibitor.name_zh}{until}"
 
 
 SLOTS: Final[dict[str, tuple[str, str, Callable[[Desk, str], Awaitable[None]]]]] = {
