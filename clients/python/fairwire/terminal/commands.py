@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, cast
-from uuid import UUID
 
 from rich.text import Text
 
 from fairwire.errors import FairwireError, Pending
 from fairwire.terminal.desk import Desk, Mistake
+from fairwire.terminal.handing import TEAM
 from fairwire.terminal.meetings import MEETINGS
 from fairwire.terminal.noticing import (
     fair_notices,
@@ -26,8 +26,8 @@ from fairwire.terminal.noticing import (
 )
 from fairwire.terminal.rooms import ROOMS
 from fairwire.terminal.slots import SLOTS
-from fairwire.terminal.view import clock, contact_name, hit_line
-from fairwire_protocol.models import BuyerCard, Entry, ExhibitorCard
+from fairwire.terminal.view import contact_name, hit_line
+from fairwire_protocol.models import Entry, ExhibitorCard
 
 __all__ = ["COMMANDS", "Command", "Leave", "execute"]
 
@@ -213,88 +213,6 @@ def _exhibitor(desk: Desk, word: str) -> ExhibitorCard:
     raise Mistake("/exhibitors shows them and their numbers")
 
 
-# the team's side
-
-
-async def transfer(desk: Desk, words: str, *, ask_first: bool = False) -> None:
-    entry = desk.open_chat()
-    name, _, note = words.partition(" ")
-    if not name:
-        raise Mistake("to whom? /colleagues lists them; what follows the name is a note for the team")
-    to = await desk.colleague(name)
-    reply = await desk.client.chat.transfer(
-        conversation=entry.conversation, to=to.id, note=note.strip(), ask_first=ask_first
-    )
-    away = ", who is not here now" if reply.target_offline else ""
-    desk.out.say("transferred" if reply.offer is None else "asked", f"{to.name}{away}")
-
-
-async def ask(desk: Desk, words: str) -> None:
-    await transfer(desk, words, ask_first=True)
-
-
-async def accept(desk: Desk, word: str) -> None:
-    offer = desk.offer(word)
-    await desk.client.chat.answer_offer(offer=offer.id, accept=True)
-    desk.out.say("accepted", offer.contact.name)
-
-
-async def decline(desk: Desk, word: str) -> None:
-    offer = desk.offer(word)
-    await desk.client.chat.answer_offer(offer=offer.id, accept=False)
-    desk.out.say("declined", offer.contact.name)
-
-
-async def offers(desk: Desk, _: str) -> None:
-    desk.show_offers()
-
-
-async def take_over(desk: Desk, _: str) -> None:
-    await desk.client.chat.take_over(conversation=desk.open_chat().conversation)
-    desk.out.say("taken", "you hold this chat now")
-
-
-async def handled(desk: Desk, _: str) -> None:
-    await desk.client.chat.handle(conversation=desk.open_chat().conversation)
-
-
-async def transfers(desk: Desk, _: str) -> None:
-    log = await desk.client.chat.transfers(conversation=desk.open_chat().conversation)
-    if not log.transfers:
-        desk.out.say("empty", "this chat was never handed over")
-    for record in log.transfers:
-        source = record.transfer.source.name if record.transfer.source else "?"
-        note = f"  {record.transfer.note}" if record.transfer.note else ""
-        desk.out.say("transfer", f"#{record.seq} {clock(record.ts)} {source} → {record.transfer.to.name}{note}")
-
-
-async def colleagues(desk: Desk, _: str) -> None:
-    for person in (await desk.client.chat.colleagues()).colleagues:
-        desk.out.say("colleague", person.name)
-
-
-def _buyer(desk: Desk) -> UUID:
-    contact = desk.open_chat().contact
-    if not isinstance(contact, BuyerCard):
-        raise Mistake("that is for exhibitors; your contact is one itself")
-    return contact.id
-
-
-async def add_customer(desk: Desk, _: str) -> None:
-    reply = await desk.client.customers.add(buyer=_buyer(desk))
-    desk.out.say("added", reply.contact.name)
-
-
-async def show_card(desk: Desk, _: str) -> None:
-    card = (await desk.client.customers.show(buyer=_buyer(desk))).contact
-    desk.out.say("card", ", ".join(filter(None, (card.name, card.country, *card.interests))))
-    if card.details is not None:
-        details = card.details
-        desk.out.say(
-            "card", ", ".join(filter(None, (details.company, details.email, details.mobile, *details.profile.values())))
-        )
-
-
 # marks and manners
 
 
@@ -380,18 +298,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "exhibitors": Command("[WORDS]", "the fair's exhibitors", exhibitors),
     "visit": Command("NUMBER", "an exhibitor and its exhibits", visit),
     "chat": Command("NUMBER [EXHIBIT]", "start a chat with an exhibitor, about an exhibit", chat_with),
-    "transfer": Command("COLLEAGUE [NOTE]", "hand the chat over", transfer),
-    "ask": Command("COLLEAGUE [NOTE]", "hand the chat over, but ask first", ask),
-    "offers": Command("", "transfers that wait for an answer", offers),
-    "accept": Command("[NUMBER]", "accept an offered chat", accept),
-    "decline": Command("[NUMBER]", "decline an offered chat", decline),
+    **{name: Command(*row) for name, row in TEAM.items()},
     "team": Command("[all|open|waiting]", "the team's chats", list_team),
-    "take": Command("", "take the open chat over from a colleague", take_over),
-    "handled": Command("", "mark the chat as handled", handled),
-    "transfers": Command("", "who held the chat", transfers),
-    "colleagues": Command("", "to whom a chat may be transferred", colleagues),
-    "add": Command("", "add the buyer to the customer base", add_customer),
-    "card": Command("", "the buyer's card", show_card),
     "star": Command("[NUMBER|NAME]", "star a buyer of the customer base", _mark("star", True)),
     "unstar": Command("[NUMBER|NAME]", "take the star away", _mark("star", False)),
     "starred": Command("", "starred contacts, also the old ones", list_starred),
