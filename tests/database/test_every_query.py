@@ -43,3 +43,16 @@ async def test_the_snapshot_is_one_statement_that_prepares_w5(database: Database
     snapshots = Snapshots(Works(database, SystemClock()), [*chat_parts(), *meeting_parts()], (300, 20, 20))
     async with database.reader() as connection:
         await connection.prepare(snapshots.sql)
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("resume", 5), ("arrive_resuming", 4)])
+async def test_what_is_replayed_is_planned_in_the_place_of_its_call_w6(
+    name: str, arguments: int, database: Database
+) -> None:
+    """The functions that say what a replay is cost nothing, as long as the planner sees through them."""
+    async with database.reader() as connection:
+        await connection.execute(f"PREPARE {name} AS {load_queries('fairwire_server.streams')[name]}")
+        rows = await connection.fetch(f"EXPLAIN EXECUTE {name} ({', '.join(['NULL'] * arguments)})")
+    plan = "\n".join(row[0] for row in rows)
+    assert "account_event_pkey" in plan
+    assert "fair_event_pkey" in plan

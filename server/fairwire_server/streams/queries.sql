@@ -68,25 +68,8 @@ SELECT FROM fair_stream WHERE fair_id = ANY ($1::uuid[]) ORDER BY fair_id FOR SH
 -- from their rows, so that a recalled one is empty here too (C12).
 SELECT o.epoch, o.pos AS top, f.epoch AS fair_epoch, f.pos AS fair_top, account_log.*, fair_log.*
 FROM account_stream o CROSS JOIN fair_stream f
-LEFT JOIN LATERAL (
-    SELECT min(e.at) AS own_from, concat('[', string_agg(concat('{"pos":', e.pos,
-            CASE WHEN e.type <> 'message' THEN concat(',"type":"', e.type, '"') END,
-            ',"body":"' || translate(encode(e.body, 'base64'), E'\n', '') || '"',
-            ',"message":' || message_json(m, s.name),
-            CASE WHEN m.kind <> 'text' OR m.recalled_at IS NOT NULL THEN concat(',"row":', (
-                SELECT message_row_json(f) FROM message_full f WHERE f.conversation_id = m.conversation_id AND f.seq = m.seq)) END,
-            '}'), ',' ORDER BY e.pos), ']') AS own
-    FROM (
-        SELECT * FROM account_event l WHERE l.account_id = $1 AND l.pos > $3 ORDER BY l.pos LIMIT $5
-    ) e
-    LEFT JOIN message m ON e.type = 'message' AND m.conversation_id = e.conversation_id AND m.seq = e.seq
-    LEFT JOIN account s ON s.id = m.sender_id
-) account_log ON true
-LEFT JOIN LATERAL (
-    SELECT min(e.at) AS shared_from, concat('[', string_agg(
-        concat('{"pos":', e.pos, ',"type":"announcement","body":"', translate(encode(e.body, 'base64'), E'\n', ''), '"}'), ',' ORDER BY e.pos), ']') AS shared
-    FROM fair_event e WHERE e.fair_id = $2 AND e.pos > $4 AND e.pos <= f.pos
-) fair_log ON true
+LEFT JOIN account_log($1, $3, $5) ON true
+LEFT JOIN fair_log($2, $4, f.pos) ON true
 WHERE o.account_id = $1 AND f.fair_id = $2;
 
 -- name: arrive
@@ -119,25 +102,8 @@ JOIN account x ON x.id = s.account_id
 JOIN account_full a ON a.id = s.account_id
 JOIN account_stream o ON o.account_id = s.account_id
 JOIN fair_stream f ON f.fair_id = x.fair_id
-LEFT JOIN LATERAL (
-    SELECT min(e.at) AS own_from, concat('[', string_agg(concat('{"pos":', e.pos,
-            CASE WHEN e.type <> 'message' THEN concat(',"type":"', e.type, '"') END,
-            ',"body":"' || translate(encode(e.body, 'base64'), E'\n', '') || '"',
-            ',"message":' || message_json(m, s.name),
-            CASE WHEN m.kind <> 'text' OR m.recalled_at IS NOT NULL THEN concat(',"row":', (
-                SELECT message_row_json(f) FROM message_full f WHERE f.conversation_id = m.conversation_id AND f.seq = m.seq)) END,
-            '}'), ',' ORDER BY e.pos), ']') AS own
-    FROM (
-        SELECT * FROM account_event l WHERE l.account_id = s.account_id AND l.pos > n.after ORDER BY l.pos LIMIT $4
-    ) e
-    LEFT JOIN message m ON e.type = 'message' AND m.conversation_id = e.conversation_id AND m.seq = e.seq
-    LEFT JOIN account s ON s.id = m.sender_id
-) account_log ON true
-LEFT JOIN LATERAL (
-    SELECT min(e.at) AS shared_from, concat('[', string_agg(
-        concat('{"pos":', e.pos, ',"type":"announcement","body":"', translate(encode(e.body, 'base64'), E'\n', ''), '"}'), ',' ORDER BY e.pos), ']') AS shared
-    FROM fair_event e WHERE e.fair_id = x.fair_id AND e.pos > n.fair_after AND e.pos <= f.pos
-) fair_log ON true;
+LEFT JOIN account_log(s.account_id, n.after, $4) ON true
+LEFT JOIN fair_log(x.fair_id, n.fair_after, f.pos) ON true;
 
 -- name: prune
 -- What the replay window has left behind (W6).
