@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uuid_utils.compat import uuid7
 
 from fairwire_server.channels.bounce_rules import BounceTags
 from fairwire_server.channels.email import EmailChannel
@@ -142,6 +143,17 @@ async def test_a_second_try_of_a_mail_is_recognised_as_the_same_n4(sink: SmtpSin
     await channel.send(one)
     first, second = sink.mails
     assert first.message["Message-ID"] == second.message["Message-ID"] == f"<{one.reference.hex}@example.com>"
+
+
+async def test_mails_of_one_meeting_are_one_thread_n8(sink: SmtpSink) -> None:
+    """RFC 5322 §3.6.4; a letter is about nothing else."""
+    meeting, channel = uuid7(), email_channel(sink)
+    for one in (mail(TO, thread=meeting), mail(TO, thread=meeting, unsubscribe="https://fair.example/u"), mail(TO)):
+        await channel.send(one)
+    first, second, letter = (arrived.message for arrived in sink.mails)
+    assert first["References"] == second["References"] == f"<{meeting.hex}@example.com>"
+    assert first["Message-ID"] != second["Message-ID"]
+    assert letter["References"] is None
 
 
 # the pool

@@ -74,7 +74,8 @@ async def test_preferences_add_channels_and_quiet_hours_n9(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"channels": {"requested": ["sms"]}}, {"quiet_from": "22:00"}, {"quiet_from": "24:00", "quiet_to": "07:00"},
+    [{"channels": {"requested": ["sms"]}}, {"quiet_from": "22:00"}, {"quiet_from": "22:00", "quiet_to": "22:00"},
+     {"quiet_from": "24:00", "quiet_to": "07:00"},
      {"channels": {"birthday": ["email"]}}],
 )  # fmt: skip
 async def test_what_cannot_be_preferred_is_refused_n10(desk: Desk, wrong: dict[str, object]) -> None:

@@ -71,6 +71,7 @@ class Words(HTMLParser):
 def test_every_kind_says_the_same_in_text_and_html_n8(kind: NoticeKind, side: Side, language: str) -> None:
     sent = mail(kind, side, language)
     assert "\n" not in sent.subject
+    assert sent.thread == UUID(int=4)
     assert not any(brace in sent.subject + sent.text for brace in "{}")
     assert "\n\n\n" not in sent.text
     assert sent.text.endswith("\n")

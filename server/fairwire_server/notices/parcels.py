@@ -26,6 +26,8 @@ class Mail:
 
     reference: UUID
     """The notice's or letter's id: bounces come back to an address that is tagged with it."""
+    thread: UUID | None = None
+    """What it is about: mails about the same meeting are shown together."""
     to: str = field(repr=False)
     subject: str = field(repr=False)
     text: str = field(repr=False)

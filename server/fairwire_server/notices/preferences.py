@@ -52,6 +52,8 @@ class Preferences:
                     )
             if (request.quiet_from is None) != (request.quiet_to is None):
                 raise Refused("invalid", "Quiet hours have a beginning and an end.", field="quiet_to")
+            if request.quiet_from is not None and request.quiet_from == request.quiet_to:
+                raise Refused("invalid", "Quiet hours that end when they begin are none.", field="quiet_to")
             chosen = {kind: sorted(set(names)) for kind, names in sorted(request.channels.items()) if names}
             await self._store.run(
                 work.connection,

@@ -67,6 +67,7 @@ class Rendering:
         }
         return Mail(
             reference=notice.id,
+            thread=notice.subject_id if notice.subject == "booking" else None,
             to=who.email or "",
             subject=shown["subject"],  # type: ignore[arg-type]  # a dict of many sorts
             text=self._text.render(shown),
