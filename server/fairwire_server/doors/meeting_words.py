@@ -33,7 +33,8 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "unknown": "There is no such link",
         "unknown_more": "Check that the whole address was copied, or ask whoever invited you to send it again.",
         "join": "Come in",
-        "join_more": "Say who you are. Somebody of the side that invited you lets you in.",
+        "join_more": "Say who you are. Somebody of the side that invited you lets you in. Is the meeting your own? Then sign in to the "
+        "platform and enter there, without waiting.",
         "name": "Your name, and your company",
         "ask": "Ask to be let in",
         "waiting": "You are in the lobby",
@@ -80,7 +81,7 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "unknown": "没有这个链接",
         "unknown_more": "请检查地址是否复制完整，或请邀请您的人重新发送。",
         "join": "进入洽谈",
-        "join_more": "请告知您是谁，邀请方的人会让您进入。",
+        "join_more": "请告知您是谁，邀请方的人会让您进入。如果您是洽谈的采购商或接待人本人，请登录平台直接进入，无需等候。",
         "name": "您的姓名和公司",
         "ask": "请求进入",
         "waiting": "您已在等候室",
