@@ -82,8 +82,10 @@ class Indexer:
             await self._wake.wait()
             await self._works.clock.sleep(GATHER_S)
             self._wake.clear()
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            gathered = len(self._waiting)  # what comes meanwhile gathers too: many small transactions would cost more than it gains
+            while gathered:
+                batch = [self._waiting.popleft() for _ in range(min(self._batch, gathered))]
+                gathered -= len(batch)
                 await self._insist(batch)
 
     async def _insist(self, batch: Sequence[Unindexed]) -> None:
