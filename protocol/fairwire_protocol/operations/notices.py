@@ -18,7 +18,7 @@ Cursor = Annotated[str, Meta(max_length=200)]
 
 
 class SetPreferences(Request, frozen=True, kw_only=True):
-    """All of them, replaced. A channel is added to those that the fair's rules prescribe; it takes none away (N9)."""
+    """All of them, replaced. Channels are added, for what is planned from now on, to those that N1 prescribes; none is taken away (N9)."""
 
     channels: Annotated[dict[NoticeKind, tuple[Literal["email", "sms"], ...]], Meta(max_length=18)] = field(
         default_factory=dict
