@@ -24,7 +24,7 @@ def test_it_is_its_values() -> None:
 
 @pytest.mark.parametrize("most", [1, 5, 50, 310, 1000])
 def test_pieces_are_all_of_it_in_order_and_none_is_too_large_that_could_be_smaller(most: int) -> None:
-    pieces = [MSGPACK.decode(piece, list[str]) for piece in packed([*WORDS]).pieces(most)]
+    pieces = [MSGPACK.decode(b"".join(piece), list[str]) for piece in packed([*WORDS]).pieces(most)]
     assert [word for piece in pieces for word in piece] == WORDS
     for piece in pieces:
         assert len(piece) == 1 or sum(len(MSGPACK.encode(word)) for word in piece) <= most

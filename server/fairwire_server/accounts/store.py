@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Final, Literal
 from uuid import UUID
 
@@ -121,15 +122,16 @@ class Installation:
     demo: bool
 
 
-_CALLER: Final = tuple(field.name for field in fields(CallerRow))
-_ACCOUNT: Final = tuple(field.name for field in fields(AccountRow))
+_CALLER: Final = itemgetter(*(field.name for field in fields(CallerRow)))
+_ACCOUNT: Final = itemgetter(*(field.name for field in fields(AccountRow)))
 
 
 def account_rows(values: asyncpg.Record) -> tuple[CallerRow, AccountRow]:
     """Both rows from the columns of `signed_in`."""
-    caller = {name: values[name] for name in _CALLER}
-    caller["complete"] = values["complete"] is not False  # who is no buyer has no profile to complete
-    return CallerRow(**caller), AccountRow(**{name: values[name] for name in _ACCOUNT})
+    caller = CallerRow(*_CALLER(values))
+    if caller.complete is None:  # who is no buyer has no profile to complete
+        caller = replace(caller, complete=True)
+    return caller, AccountRow(*_ACCOUNT(values))
 
 
 class AccountStore:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
-from fairwire_protocol.models import Account
+from fairwire_protocol.models import Account, AccountKind
 from fairwire_server.accounts.callers import capabilities_of
 from fairwire_server.accounts.fair_settings import fair_settings
 from fairwire_server.accounts.profile_rules import missing_fields
@@ -15,17 +17,35 @@ __all__ = ["colleague", "missing_of", "own_account", "profile_of"]
 
 def own_account(row: AccountRow) -> Account:
     """Everything an account may know of itself: also the snapshot's and the welcome's `account`."""
-    table = capabilities_of(row.capabilities).get(row.kind, {})
-    return msgspec.structs.replace(
-        colleague(row, contact_data=True),
+    return Account(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        state=row.state,
+        login=row.login,
+        exhibitor=row.exhibitor_id,
+        department=row.department_id,
+        language=row.language,
+        time_zone=row.time_zone,
+        mobile=row.mobile,
+        mobile_verified=row.mobile_verified,
+        email=row.email,
+        email_verified=row.email_verified,
         role=row.role,
         complete=row.complete,
         missing=missing_of(row),
         country=row.country,
         interests=tuple(row.interests or ()),
         profile=profile_of(row),
-        capabilities={capability: scope for capability, scope in table.items() if scope != "no"},
+        capabilities=_granted(row.capabilities, row.kind),
     )
+
+
+@lru_cache(maxsize=256)
+def _granted(differences: bytes, kind: AccountKind) -> dict[str, str]:
+    """What the fair's table gives accounts of a kind. Nobody changes it: it goes into frames."""
+    table = capabilities_of(differences).get(kind, {})
+    return {capability: scope for capability, scope in table.items() if scope != "no"}
 
 
 def colleague(row: AccountRow, *, contact_data: bool) -> Account:

@@ -139,14 +139,7 @@ SELECT r.n, ROW(count(*), string_agg(
         || CASE WHEN r.pinned_at IS NOT NULL THEN '\251pinned_at'::bytea || packed(r.pinned_at) ELSE '' END
         || CASE WHEN r.starred_at IS NOT NULL THEN '\247starred\303'::bytea ELSE '' END
         || '\247contact' || CASE WHEN c.buyer_id = r.account THEN
-            (SELECT ('\336'::bytea || int2send((6 + e.vip::integer + e.brand::integer)::smallint) || '\244type\251exhibitor\247name_zh'
-                    || packed(e.name_zh) || '\247name_en' || packed(e.name_en))
-                || CASE WHEN e.vip THEN '\243vip\303'::bytea ELSE '' END || CASE WHEN e.brand THEN '\245brand\303'::bytea ELSE '' END
-                || '\250domicile' || packed(e.domicile) || '\250sections'
-                || (SELECT packed_array(count(*), string_agg(packed(x.section_id), '' ORDER BY x.section_id))
-                    FROM exhibitor_section x WHERE x.exhibitor_id = e.id)
-                || '\242id' || packed(e.id)
-             FROM exhibitor e WHERE e.id = c.exhibitor_id)
+            (SELECT e.card FROM exhibitor e WHERE e.id = c.exhibitor_id)
         ELSE
             (SELECT ('\336'::bytea || int2send((4 + (y.country IS NOT NULL)::integer + (y.avatar IS NOT NULL)::integer
                         + CASE WHEN base.buyer_id IS NOT NULL THEN 2 ELSE 0 END)::smallint)

@@ -79,6 +79,7 @@ class Database:
             "jit": "off",  # compiling costs more than our short queries
             # One plan for a statement and connection: planning one of a dozen joins costs more than running it.
             "plan_cache_mode": "force_generic_plan",
+            "enable_memoize": "off",  # keeps what is looked up once: a tenth of a first state went into it
         }
         pool = asyncpg.create_pool(
             dsn,

@@ -1,7 +1,8 @@
 """The WebSocket door: from the upgrade to the end of a connection, and calls in flight (W1, W8, W12, W13).
 
 A connection is an object that is told what arrives, not a task that waits for it: thousands of them are silent. Only what must wait
-— the hello's token, a call's turn, a refresh — runs as a task, and while it does the socket is not read, and TCP tells the client.
+— the hello's token, a call's turn, a refresh — runs as a task; what comes behind it waits, and the socket is not read meanwhile, so
+that TCP tells the client.
 """
 
 from __future__ import annotations
@@ -199,9 +200,9 @@ class _Connection:
         """A message: at once if nothing waits, else behind what does."""
         if self._backlog is not None:
             self._backlog.append(data)
+            self._wire.pause_reading()
         elif (work := self._message(data)) is not None:
             self._backlog = deque()
-            self._wire.pause_reading()
             self._door.spawn(self._work_off(work))
 
     async def _work_off(self, work: Coroutine[Any, Any, None] | None) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from msgspec import Raw
@@ -24,9 +24,8 @@ from fairwire_protocol.frames import Snapshot
 from fairwire_protocol.models import Account, AccountKind, Position
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.clock import Clock, milliseconds
-from fairwire_server.framing import websocket_frame
+from fairwire_server.framing import websocket_frame, websocket_head
 from fairwire_server.streams.arrivals import Arrival
-from fairwire_server.streams.packed import Packed
 from fairwire_server.streams.snapshot import FirstState, Snapshots
 from fairwire_server.streams.told import Receivable
 
@@ -36,6 +35,8 @@ PART_BYTES: Final = 56_000
 OVERHEAD: Final = 1024
 """What a kept state weighs beside its frames, at most about."""
 EVER: Final = 2**63
+Part: TypeAlias = "dict[str, Any] | tuple[str, list[bytes | Raw]]"
+"""Fields of a frame, or one that is packed, in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,6 @@ class FirstStates:
 def _frames(state: FirstState, caller: Caller, codec: Codec) -> Frames:
     parts = _parts(state, codec)
     last = len(parts)
-    encoded = (codec.encode(Snapshot(part=at, last=at == last, **part)) for at, part in enumerate(parts, 1))
     ends = [offer.expires_at for offer in state.offers]
     ends += [booking.ends_at for booking in state.bookings]
     ends += [place.starts_at for place in state.places]
@@ -115,34 +115,41 @@ def _frames(state: FirstState, caller: Caller, codec: Codec) -> Frames:
     return Frames(
         account=state.account,
         kind=caller.kind,
-        parts=tuple(websocket_frame(part, binary=codec.binary) for part in encoded),
+        parts=tuple(_frame(part, at, at == last, codec) for at, part in enumerate(parts, 1)),
         receivables=state.recent.receivables,
         until=min(ends, default=EVER),
     )
 
 
-def _parts(state: FirstState, codec: Codec) -> list[dict[str, Any]]:
+def _frame(part: Part, at: int, last: bool, codec: Codec) -> bytes:
+    """One part. What PostgreSQL has packed is the end of its frame, and joined to it without being copied any more."""
+    if not isinstance(part, tuple):
+        return websocket_frame(codec.encode(Snapshot(part=at, last=last, **part)), binary=codec.binary)
+    name, packed = part
+    nothing: dict[str, Any] = {name: Raw(b"")}
+    begun = codec.encode(Snapshot(part=at, last=last, **nothing))
+    size = len(begun) + sum(map(len, packed))
+    return b"".join((websocket_head(size, binary=codec.binary), begun, *packed))
+
+
+def _parts(state: FirstState, codec: Codec) -> list[Part]:
     """The state in pieces of at most 64 KiB each (W5)."""
     few: dict[str, Any] = {"starred": state.starred, "offers": state.offers, "places": state.places}
-    parts = [few] if any(few.values()) else []
-    pieces: tuple[tuple[str, Packed[Any] | Sequence[object]], ...] = (
-        ("entries", state.recent.entries),
-        ("messages", state.messages),
-        ("bookings", state.bookings),
-    )
-    for name, values in pieces:
-        if values:
-            parts += ({name: piece} for piece in _pieces(values, codec))
+    parts: list[Part] = [few] if any(few.values()) else []
+    for name, packed in (("entries", state.recent.entries), ("messages", state.messages)):
+        if not packed:
+            continue
+        if codec is MSGPACK:
+            parts += ((name, piece) for piece in packed.pieces(PART_BYTES))
+        else:
+            parts += ({name: piece} for piece in _pieces(tuple(packed), codec))
+    if state.bookings:
+        parts += ({"bookings": piece} for piece in _pieces(state.bookings, codec))
     return parts
 
 
-def _pieces(values: Packed[Any] | Sequence[object], codec: Codec) -> Iterator[Raw]:
+def _pieces(values: Sequence[object], codec: Codec) -> Iterator[Raw]:
     """The values encoded, in as many pieces as it takes: most states are one of each."""
-    if isinstance(values, Packed):
-        if codec is MSGPACK:
-            yield from values.pieces(PART_BYTES)
-            return
-        values = tuple(values)
     encoded = codec.encode(values)
     if len(encoded) <= PART_BYTES or len(values) == 1:
         yield Raw(encoded)

@@ -75,13 +75,13 @@ class Sync:
                 for at in range(0, max(len(page.items), len(page.fair_items)), PAGE):
                     self._push(socket, page.items[at : at + PAGE], page.fair_items[at : at + PAGE])
                     await socket.drained()
-            else:
-                await self._snapshot(socket, arrival, read)
+            elif await self._snapshot(socket, arrival, read) and self._live(socket, account, fair):
+                return
         await self._follow(socket, account, fair)
         socket.send(Live(pos=socket.cursor, fair_pos=socket.fair_cursor))
 
     def _live(self, socket: Socket, account: Channel, fair: Channel) -> bool:
-        if not (account.caught_up(socket) and fair.caught_up(socket)):
+        if socket.closing is not None or not (account.caught_up(socket) and fair.caught_up(socket)):
             return False
         socket.live = True
         socket.send(Live(pos=socket.cursor, fair_pos=socket.fair_cursor))
@@ -107,7 +107,8 @@ class Sync:
         self._stand_at(socket, resume.account, resume.fair)
         socket.send(Resumed(resumed=True, account=resume.account, fair=resume.fair))
 
-    async def _snapshot(self, socket: Socket, arrival: Arrival, read: Callable[[], None]) -> None:
+    async def _snapshot(self, socket: Socket, arrival: Arrival, read: Callable[[], None]) -> bool:
+        """Send a first state. Answers whether it is so little that it was queued as it is."""
         frames, me, fair = self._first.kept(arrival, socket.codec), arrival.me, arrival.fair
         if frames is None:
             started = self._clock.monotonic()
@@ -120,10 +121,11 @@ class Sync:
         parts = self._first_frames(socket, frames, me, _reason(arrival.page))
         if frames.size <= socket.limits.max_bytes // FEW:
             socket.push_all(list(parts))
-            return
+            return True
         for data in parts:
             socket.push(data)
             await socket.drained()
+        return False
 
     def _first_frames(self, socket: Socket, frames: Frames, me: Account, reason: Reason) -> Iterator[bytes]:
         """A first state of where the socket has been stood, frame by frame."""

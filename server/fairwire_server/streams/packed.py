@@ -41,23 +41,27 @@ class Packed(Generic[T]):
         whole = (item[:-1] + next(rest) if item.endswith(NIL) else item for item in items)
         return Packed(self.type, self.count, b"".join(whole))
 
-    def pieces(self, most: int) -> Iterator[Raw]:
-        """As arrays of at most `most` bytes each, or of one value that is larger."""
+    def pieces(self, most: int) -> Iterator[list[bytes | Raw]]:
+        """As arrays of at most `most` bytes each, or of one value that is larger, each to be joined."""
         if len(self.data) <= most:
-            yield Raw(self._array())
-            return
-        piece, size = list[bytes](), 0
-        for item in _ITEMS.decode(self._array()):
-            if piece and size + len(item) > most:
-                yield Raw(_array(len(piece), b"".join(piece)))
-                piece, size = [], 0
-            piece.append(bytes(item))
-            size += len(item)
-        yield Raw(_array(len(piece), b"".join(piece)))
+            yield [_head(self.count), self.data]
+        else:
+            yield from _cut(_ITEMS.decode(self._array()), most)
 
     def _array(self) -> bytes:
-        return _array(self.count, self.data)
+        return _head(self.count) + self.data
 
 
-def _array(count: int, items: bytes) -> bytes:
-    return b"\xdd" + count.to_bytes(4, "big") + items
+def _cut(items: list[Raw], most: int) -> Iterator[list[bytes | Raw]]:
+    size = sum(map(len, items))
+    if size <= most or len(items) == 1:
+        yield [_head(len(items)), *items]
+        return
+    each = -(-len(items) // (size // most + 1))
+    for at in range(0, len(items), each):
+        yield from _cut(items[at : at + each], most)
+
+
+def _head(count: int) -> bytes:
+    """How an array of so many begins."""
+    return b"\xdd" + count.to_bytes(4, "big")
