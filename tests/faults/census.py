@@ -1,7 +1,7 @@
 """What a whole installation holds while nobody is there: each process from the inside, PostgreSQL and Valkey as they see it.
 
 A census is compared with one that was taken at rest before; whatever there is more of is named. Nothing may grow but what is kept on
-purpose and has a bound of its own (`KEPT`), and what a process fills once, on first use (`FIRST_USE`).
+purpose within a bound of its own (`KEPT`), and objects by less than a leak would leave.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ import pytest
 
 from tests.cluster.test_processes import nodes
 from tests.faults.census import Census, Place
-from tests.faults.visits import HALF_HOUR_MS, Town, Visit, settle
+from tests.faults.town import HALF_HOUR_MS, Town, Visit, settle
+from tests.faults.visits import any_visit, each_visit
 from tests.harness.server import ServerProcess
 from tests.harness.smtp import smtp_sink
 from tests.harness.until import until
@@ -34,8 +35,11 @@ AT_REST_S: Final = 60.0
 WARM: Final = 6
 """Visits of each kind before the base is taken."""
 SHORT: Final = 250
-MORE_MIB: Final = 10.0
+MORE_MIB: Final = 3.0
+"""What node `a` may grow by after the first round. Between rounds it moves by some tenths, whatever the machine does; two thousand
+visits that left a kilobyte each would be two."""
 NONSENSE: Final = {"no.such", "chat.show"}
+LUCK: Final = {"chat.answer_offer"}
 OFTEN, SELDOM = 60, 300
 """Visits between two faults."""
 
@@ -134,14 +138,15 @@ async def soak(database_url: str, folder: Path, seed: int) -> AsyncIterator[Soak
         one = Soak(town, place, servers, valkey, empty, empty)
         stack.push_async_callback(town.wake)
         await town.open()
-        assert not await one.round(iter(town.each(WARM)), faults=0)
+        left = await one.round(iter(each_visit(town, WARM)), faults=0)
+        assert not left, "\n".join(left)
         one.used()
         yield one
         print(f"seed {seed}, {town.visits.total()} visits: {dict(town.visits)}, cut off: {dict(town.cut)}")
         print(_told(town.outcomes))
         assert not [outcome for outcome in town.outcomes if outcome[1] == "internal"]
         never = {op for op, _ in town.outcomes if not town.outcomes[op, "ok"]}
-        assert never == NONSENSE, "each operation has been answered with a reply"
+        assert never <= NONSENSE | LUCK, "each operation has been answered with a reply"
         for server in (*servers, worker):
             assert '"level": "error"' not in server.said, server.said
 
@@ -156,14 +161,14 @@ def _told(outcomes: Counter[tuple[str, str]]) -> str:
 @pytest.mark.timeout(300)
 async def test_hundreds_come_and_go_and_nothing_is_left_behind(database_url: str, tmp_path: Path) -> None:
     async with soak(database_url, tmp_path, random.randrange(10**9)) as one:
-        left = await one.round((one.town.any() for _ in range(SHORT)), OFTEN)
+        left = await one.round((any_visit(one.town) for _ in range(SHORT)), OFTEN)
         assert not left, "\n".join(left)
 
 
 def _within(town: Town, seconds: float) -> Iterator[Visit]:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        yield town.any()
+        yield any_visit(town)
 
 
 @pytest.mark.soak
@@ -177,5 +182,5 @@ async def test_thousands_come_and_go_for_half_an_hour(database_url: str, tmp_pat
                 one.used()  # a busy hour is more than what was used to warm up
             curve.append(one.now.resident())
             print(f"{one.town.visits.total()} visits, resident MiB:", *curve, *left, sep="\n  ", flush=True)
-        assert not left
+        assert not left, "\n".join(left)
         assert curve[-1]["a"] - curve[1]["a"] <= MORE_MIB
