@@ -39,7 +39,9 @@ class Census:
     def grown(self, empty: Census, warm: Census, visits: int) -> list[str]:
         """Whatever there is more of than there was before anybody came, and than once everything had been used, beyond what
         that many visits may leave."""
-        found = _grown("PostgreSQL", self.database, warm.database) + _grown("Valkey", self.bus, warm.bus)
+        found = _grown("PostgreSQL", self.database, warm.database) + _grown(
+            "Valkey", self.bus, {**warm.bus, "keys": empty.bus["keys"]}
+        )
         for name, now in self.inside.items():
             first, then = empty.inside[name], warm.inside[name]
             found += _grown(f"{name} tasks", now.tasks, first.tasks)
@@ -64,11 +66,16 @@ def _more_objects(now: Inside, then: Inside, visits: int) -> dict[str, int]:
     leaves. A statement is prepared when a connection first needs it, and has some objects of asyncpg's and Python's own."""
     statements = now.types[STATEMENT] - then.types[STATEMENT]
     few = PEOPLE + visits // 10
-    return {name: few + (0 if name.startswith(STRICT) else 10 * max(0, statements)) for name in now.types}
+    return {
+        name: few + KEPT_OBJECTS.get(name, 0) + (0 if name.startswith(STRICT) else 10 * max(0, statements))
+        for name in now.types
+    }
 
 
 STATEMENT: Final = "asyncpg.protocol.protocol.PreparedStatementState"
 STRICT: Final = ("fairwire", "asyncio", "_asyncio", "aiohttp", "redis")
+KEPT_OBJECTS: Final = {"fairwire_server.hub.first.Frames": 500, "asyncpg.pgproto.pgproto.UUID": 1_500}
+"""First states, as many as fit into their bytes, and the ids in them."""
 PEOPLE: Final = 100
 """More than there are accounts, and chats of theirs."""
 LABELS: Final = ("sockets_closed", "frames_refused", "resumes", "events", "rate_limited", "http_requests", "callbacks")
