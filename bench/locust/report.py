@@ -159,6 +159,8 @@ def say_outcome(options: Options, outcome: Outcome, stats: RequestStats) -> None
         print(f"  wrong: {where}")
     for missed in outcome.missed:
         print(f"  missed: {missed}")
+    if not counts.acked:
+        print("  nothing was acknowledged: the run says nothing about the server")
     if outcome.generators[0] < outcome.generators[1]:
         print(f"  only {outcome.generators[0]} of {outcome.generators[1]} generators reported")
     if outcome.waited > WAITED:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
-from locust import LoadTestShape, events
+from locust import LoadTestShape, events, runners
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner, Runner, WorkerRunner
@@ -15,6 +16,10 @@ from bench.locust.shapes import SHAPES
 from bench.locust.station import options_of
 
 __all__ = ["FairShape", "register"]
+
+LIVENESS: Final = 15
+"""Heartbeats, one a second, that a generator may miss. With locust's three, one whose people all come at once on a full machine is
+taken for dead, and the run with it."""
 
 
 class FairShape(LoadTestShape):
@@ -92,5 +97,6 @@ def _begin(environment: Environment, runner: Runner, **_: object) -> None:
 
 def register() -> None:
     """Hang it in."""
+    runners.HEARTBEAT_LIVENESS = LIVENESS
     events.init_command_line_parser.add_listener(_options)
     events.init.add_listener(_begin)
