@@ -82,7 +82,8 @@ class Indexer:
             await self._wake.wait()
             await self._works.clock.sleep(GATHER_S)
             self._wake.clear()
-            gathered = len(self._waiting)  # what comes meanwhile gathers too: many small transactions would cost more than it gains
+            # What comes meanwhile gathers too: many small transactions would cost more than it gains.
+            gathered = len(self._waiting)
             while gathered:
                 batch = [self._waiting.popleft() for _ in range(min(self._batch, gathered))]
                 gathered -= len(batch)

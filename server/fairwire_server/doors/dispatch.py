@@ -58,7 +58,8 @@ class Dispatch:
         self._address_limits = address_limits
         self._shared = shared
         self._metrics = metrics
-        self._log = structlog.get_logger("dispatch").bind()  # once: a logger that is not bound is made anew for every line
+        # Bound once: a logger that is not is made anew for every line.
+        self._log = structlog.get_logger("dispatch").bind()
 
     async def call(
         self, name: str, caller: Caller | None, context: Context, decode: Decode, *, door: Door = "socket"
