@@ -11,6 +11,7 @@ import msgspec
 from fairwire_protocol.events import BookingChanged
 from fairwire_protocol.models import Booking, BookingNote
 from fairwire_server.database.work import Work
+from fairwire_server.meetings.members import Teams
 from fairwire_server.meetings.records import Change
 from fairwire_server.streams.told import Draft
 from tests.meetings.booth import Booth
@@ -74,7 +75,7 @@ async def test_many_changes_of_one_transaction_share_statements_and_hooks(booth:
     bookings = [await booth.booking(slot) for slot in slots]
     asked: list[object] = []
 
-    async def notify(_: Work, changes: Sequence[Change]) -> Sequence[Draft]:
+    async def notify(_: Work, changes: Sequence[Change], __: Teams) -> Sequence[Draft]:
         asked.append([change.after.id for change in changes])
         return ()
 

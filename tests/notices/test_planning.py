@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from fairwire_server.meetings.records import Change
+from tests.notices.draining import draining
 from tests.notices.world import DAY, World
 
 REMINDERS = {"reminder_day", "reminder_soon"}
@@ -21,9 +22,32 @@ async def test_a_request_is_told_to_main_and_managers_in_the_app_n10(world: Worl
     team, buyer = await world.team(), await world.buyer()
     await world.request(team, buyer, world.clock.now() + 3 * DAY)
     for account in (team.main, team.manager):
-        assert await world.planned(account) == {("requested", "in_app"), ("pending_day", "in_app")}
-    assert not await world.planned(team.sales)
-    assert not await world.planned(buyer)
+        assert await world.planned(account) == {("pending_day", "in_app")}
+        assert await world.ended(account, "requested") == [("in_app", "sent")], "told by the transaction itself"
+        assert [heard.kind for heard in await world.heard(account)] == ["requested"]
+    assert not await world.notices(team.sales)
+    assert not await world.notices(buyer)
+    assert world.hints == 0, "nothing is left for a worker"
+    attempts = await world.fetch("SELECT number, provider, outcome, ended_at FROM notice_attempt")
+    assert [tuple(row) for row in attempts] == [(1, "in_app", "sent", world.clock.now())] * 2
+
+
+async def test_what_a_request_says_is_what_a_worker_would_say_n2(world: World) -> None:
+    """Its words are made where it is made; those of the same notice planned again come from the booking's row."""
+    team, buyer = await world.team(), await world.buyer()
+    booking = await world.assign(await world.request(team, buyer, world.clock.now() + 3 * DAY), team.sales)
+    async with draining(world) as drain:
+        await world.change("unassigned", booking, state="pending", receiver=None, assignment=booking.assignment + 1)
+        await drain.rest()
+    first, again = [heard for heard in await world.heard(team.main) if heard.kind == "requested"]
+    assert first == again
+
+
+async def test_a_request_by_mail_too_is_still_the_workers_n9(world: World) -> None:
+    team, buyer = await world.team(), await world.buyer()
+    await world.prefer(team.main, requested=["email"])
+    await world.request(team, buyer, world.clock.now() + 3 * DAY)
+    assert sorted(await world.ended(team.main, "requested")) == [("email", "planned"), ("in_app", "sent")]
     assert world.hints == 1
 
 
@@ -54,7 +78,8 @@ async def test_a_preference_adds_a_channel_and_removes_none_n9(world: World) -> 
     await world.prefer(team.sales, reminder_day=["email"], assigned=[])
     await world.prefer(team.main, requested=["email", "sms"])
     booking = await world.request(team, buyer, world.clock.now() + 3 * DAY)
-    assert channels(await world.planned(team.main), "requested") == {"in_app", "email"}, "SMS only for N1's kinds (N10)"
+    told = {channel for channel, _ in await world.ended(team.main, "requested")}
+    assert told == {"in_app", "email"}, "SMS only for N1's kinds (N10)"
     await world.assign(booking, team.sales)
     planned = await world.planned(team.sales)
     assert channels(planned, "reminder_day") == {"in_app", "email", "sms"}

@@ -11,11 +11,12 @@ from uuid import UUID, uuid4
 import msgspec
 from uuid_utils.compat import uuid7
 
+from fairwire_protocol.events import Notice
 from fairwire_protocol.models import AccountKind, BookingChange
 from fairwire_server.database.pool import Database
 from fairwire_server.database.present import own_time
 from fairwire_server.database.work import Works
-from fairwire_server.meetings.notice_store import MeetingNoticeStore
+from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.notices.planning import Planning
@@ -52,7 +53,8 @@ class World:
         self.store = NoticeStore()
         self.hints = 0
         self.planning = Planning(self.store, self._hint, own_time)
-        self.noticing = Noticing(self.planning, MeetingNoticeStore())
+        self.booking_store = BookingStore()
+        self.noticing = Noticing(self.planning, self.booking_store)
         self.bookings: dict[UUID, BookingFact] = {}
         self.fair: UUID = uuid7()
 
@@ -181,7 +183,8 @@ class World:
                         " assignment = $7, sequence = $8, room_number = $9, reason = $10, ended_by = $11, changed_at = $12 WHERE id = $1",
                         *_fields(change.after), self.clock.now(),
                     )  # fmt: skip
-            await self.noticing.notify(work, changes)
+            teams = await self.booking_store.teams(work.connection, {change.after.exhibitor for change in changes})
+            await self.streams.append(work, await self.noticing.notify(work, changes, teams))
         self.bookings.update({change.after.id: change.after for change in changes})
 
     async def _save(self, booking: BookingFact, *, new: bool) -> None:
@@ -210,9 +213,20 @@ class World:
             found += [dict(row) for row in rows]
         return found
 
+    async def ended(self, account: UUID, kind: str) -> list[tuple[str, str]]:
+        """(channel, state) of an account's notices of a kind."""
+        return [(n["channel"], n["state"]) for n in await self.notices(account) if n["kind"] == kind]
+
     async def planned(self, account: UUID) -> set[tuple[str, str]]:
         """(kind, channel) of what is planned for an account."""
         return {(n["kind"], n["channel"]) for n in await self.notices(account) if n["state"] == "planned"}
+
+    async def heard(self, account: UUID) -> list[Notice]:
+        """What its stream has told it by notices."""
+        rows = await self.fetch(
+            "SELECT body FROM account_event WHERE account_id = $1 AND type = 'notice' ORDER BY pos", account
+        )
+        return [msgspec.msgpack.decode(row["body"], type=Notice) for row in rows]
 
     async def execute(self, sql: str, *arguments: object) -> None:
         async with self.database.transaction() as tx:

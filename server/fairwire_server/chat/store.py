@@ -34,6 +34,11 @@ class ChatStore(NamedStore):
         rows = await connection.fetch(self._sql["lock_conversations"], sorted(set(conversations)))
         return {row["id"]: _locked(row) for row in rows}
 
+    @staticmethod
+    def locked_of(stored: str) -> dict[UUID, Locked]:
+        """What a function has locked for its caller, in its JSON."""
+        return {one.conversation.id: one for one in _LOCKED.decode(stored) or ()}
+
     async def lock_with_facts(
         self,
         connection: Connection,
@@ -55,7 +60,7 @@ class ChatStore(NamedStore):
         )
         assert row is not None
         found, senders, members, earlier, pictures = row
-        locked = {one.conversation.id: one for one in _LOCKED.decode(found or "null") or ()}
+        locked = self.locked_of(found or "null")
         team: dict[UUID, dict[UUID, TeamFact]] = {one.conversation.exhibitor: {} for one in locked.values()}
         for fact in _TEAM.decode(members or "null") or ():
             team[fact.exhibitor][fact.id] = fact

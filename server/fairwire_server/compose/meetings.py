@@ -18,7 +18,6 @@ from fairwire_server.meetings.bookings import Bookings
 from fairwire_server.meetings.holdings import ChatsAndMeetings
 from fairwire_server.meetings.listing import BookingViews
 from fairwire_server.meetings.making import Making
-from fairwire_server.meetings.notice_store import MeetingNoticeStore
 from fairwire_server.meetings.noticing import Noticing
 from fairwire_server.meetings.proposals import Proposals
 from fairwire_server.meetings.request_store import RequestStore
@@ -37,7 +36,7 @@ def build_meetings(
 ) -> dict[str, Any]:
     """By the names they have among the services; beside them `holdings` (A6) and `audience` (W5), for accounts and contacts."""
     bookings, slots, places, requests = BookingStore(), SlotStore(), WaitingStore(), RequestStore()
-    telling, noticing = Telling(bookings, g.chat_store, posting), Noticing(g.planning, MeetingNoticeStore())
+    telling, noticing = Telling(bookings, g.chat_store, posting), Noticing(g.planning, bookings)
     telling.notify = noticing.notify
     pairing = Pairing(g.chat_store, g.presences.online)
     making = Making(requests, pairing, telling)
@@ -60,7 +59,7 @@ def build_meetings(
         "telling": telling,
         "noticing": noticing,
         "slots": Slots(g.works, g.commands, slots, places, g.streams, batch_max=g.settings.slot_batch_max),
-        "requesting": Requesting(g.works, slots, requests, places, making, keywords),
+        "requesting": Requesting(g.works, requests, places, making, keywords),
         "waiting": waiting,
         "bookings": Bookings(g.commands, bookings, telling, keywords),
         "proposals": Proposals(

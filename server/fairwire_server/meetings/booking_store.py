@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from fairwire_protocol.models import Booking
-from fairwire_server.accounts.callers import capabilities_of
-from fairwire_server.accounts.rules import Table, booking_scopes, reading_kinds
+from fairwire_server.accounts.rules import Table
 from fairwire_server.database.named import NamedStore
 from fairwire_server.database.pool import Connection, Row
+from fairwire_server.meetings.members import Teams, teams_of
 from fairwire_server.meetings.records import BookingFact
 from fairwire_server.meetings.rules import Candidate
 from fairwire_server.meetings.shapes import booking_of
 from fairwire_server.meetings.slot_rules import capacity_of
 from fairwire_server.meetings.slot_store import SlotFact, SlotStore
 
-__all__ = ["BookingStore", "Member"]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """An account of an exhibitor, as far as it matters to whom a booking is told."""
-
-    id: UUID
-    sees: str | None
-    """How far it sees bookings: all, own, or not at all (A7)."""
-    reads_chats: bool
-    """Whether its stream carries every chat of the exhibitor (W3)."""
+__all__ = ["BookingStore"]
 
 
 class BookingStore(NamedStore):
@@ -93,15 +81,9 @@ class BookingStore(NamedStore):
         rows = await connection.fetch(self._sql["shown"], list(bookings))
         return {row["id"]: booking_of(row) for row in rows}
 
-    async def teams(self, connection: Connection, exhibitors: Collection[UUID]) -> Mapping[UUID, Sequence[Member]]:
+    async def teams(self, connection: Connection, exhibitors: Collection[UUID]) -> Teams:
         """Exhibitors' accounts that may be told of bookings or chats."""
-        found: dict[UUID, list[Member]] = {exhibitor: [] for exhibitor in exhibitors}
-        for row in await connection.fetch(self._sql["teams"], list(exhibitors)):
-            table = capabilities_of(bytes(row["capabilities"]))
-            reads = row["state"] == "active" and row["kind"] in reading_kinds(table)
-            sees = booking_scopes(table).get(row["kind"])
-            found[row["exhibitor_id"]].append(Member(row["id"], sees, reads))
-        return found
+        return teams_of(await connection.fetchval(self._sql["teams"], list(exhibitors)), exhibitors)
 
     async def own(self, connection: Connection, bookings: Collection[UUID]) -> dict[UUID, set[UUID]]:
         """By booking: the accounts that receive it, received it once, or are invited."""

@@ -40,11 +40,8 @@ WHERE b.id = n.id;
 SELECT f.* FROM unnest($1::uuid[]) AS n (id) CROSS JOIN LATERAL (SELECT * FROM booking_full b WHERE b.id = n.id OFFSET 0) f;
 
 -- name: teams
--- The accounts of exhibitors, and what their fair's table says of them (A7). One that is suspended or disabled may come back to its
--- stream, so it is told like the others (W5).
-SELECT a.id, a.exhibitor_id, a.kind, a.state, f.capabilities
-FROM account a JOIN fair f ON f.id = a.fair_id
-WHERE a.exhibitor_id = ANY ($1::uuid[]) AND a.state <> 'removed';
+-- The accounts of exhibitors, and what their fair's table says of them (A7).
+SELECT teams($1);
 
 -- name: own_bookings
 -- Whose own these bookings are: accounts that receive them, received them once, or are invited (A7, M8).

@@ -19,7 +19,7 @@ from fairwire_server.database.work import Work
 from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.meetings.rules import Candidate, assigned, receives_meetings
-from fairwire_server.meetings.telling import Telling
+from fairwire_server.meetings.telling import Known, Telling
 
 __all__ = ["ChatsAndMeetings"]
 
@@ -59,7 +59,7 @@ class ChatsAndMeetings:
         moving = {chat: locked[chat] for chat in chats}
         await self._transfers.hand_over_in(work, posting, moving, source, target, by)
         if changes:
-            await self._telling.gather(work, posting, locked, changes)
+            await self._telling.gather(work, posting, Known(locked), changes)
         await posting.write(work)
 
     async def _meetings(

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from fairwire_server.chat.pairing import Pair, Paired, Pairing, Want
 from fairwire_server.database.work import Work
+from fairwire_server.meetings.members import Teams
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.meetings.request_store import NewBooking, RequestStore
-from fairwire_server.meetings.telling import Telling
+from fairwire_server.meetings.telling import Known, Telling
 from fairwire_server.streams.told import Draft
 
 __all__ = ["Making"]
@@ -33,8 +34,11 @@ class Making:
         granted: Sequence[NewBooking],
         paired: Mapping[Pair, Paired],
         more: Sequence[Draft] = (),
+        *,
+        teams: Teams | None = None,
     ) -> dict[UUID, UUID]:
-        """Write and tell bookings, and `more` events; answers their conversations. `paired`: those that are there already.
+        """Write and tell bookings, and `more` events; answers their conversations. `paired`: those that are there already; `teams`:
+        of the exhibitors, where the caller has read them.
 
         Raises `ConstraintViolated` where the exclusion constraint knows better.
         """
@@ -46,8 +50,9 @@ class Making:
         if wants:
             paired = {**paired, **await self._pairing.create(work, list(wants.values()))}
         made = [(new, paired[new.buyer.account, new.slot.exhibitor].conversation) for new in granted]
-        await self._store.insert(work.connection, made, work.now)
-        await self._telling.tell(work, [_change(new, conversation) for new, conversation in made], more)
+        locked, shown = await self._store.make(work.connection, made, work.now)
+        changes = [_change(new, conversation) for new, conversation in made]
+        await self._telling.tell(work, changes, more, known=Known(locked, shown, teams))
         return {new.id: conversation for new, conversation in made}
 
 

@@ -1,12 +1,5 @@
 -- What notices of meetings are decided and worded from.
 
--- name: team_of
--- Active accounts of exhibitors with their fair's table: who of them assigns bookings is told of requests (N10, A7).
-SELECT a.id, a.exhibitor_id, a.kind, f.capabilities
-FROM account a JOIN fair f ON f.id = a.fair_id
-WHERE a.exhibitor_id = ANY ($1::uuid[]) AND a.state = 'active'
-ORDER BY a.id;
-
 -- name: notice_bookings
 -- Bookings as notices tell of them, with every name that a text may need.
 SELECT b.id, b.state, b.starts_at, b.ends_at, b.topic, b.reason, b.time_revision, b.assignment, b.sequence, b.room_number, b.conversation_id,

@@ -2,26 +2,28 @@
 
 The receiving account and the buyer are told of changes and reminded 24 hours and 15 minutes ahead; those who assign are told of a
 request and once more when it is still pending at T−24 h. What is written here are people and offsets; channels and texts come later.
+Only what the app says of a new request is said here and now: there is nothing to look at again, and half of a fair asks at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from fairwire_protocol.events import NoticeKind
+from fairwire_protocol.events import Notice, NoticeKind
 from fairwire_protocol.models import Guest, Side
-from fairwire_server.accounts.callers import capabilities_of
+from fairwire_server.clock import milliseconds
 from fairwire_server.database.work import Work
+from fairwire_server.meetings.booking_store import BookingStore
+from fairwire_server.meetings.members import Teams
 from fairwire_server.meetings.notice_rules import Standing, why_not
-from fairwire_server.meetings.notice_store import MeetingNoticeStore
 from fairwire_server.meetings.records import BookingFact, Change, OfferedPlace
 from fairwire_server.notices.planning import Planning, Withdrawal
 from fairwire_server.notices.records import Wanted
 from fairwire_server.notices.rules import DAY_S, SOON_S
-from fairwire_server.streams.told import Draft
+from fairwire_server.streams.told import Draft, Told
 
 __all__ = ["Noticing", "wanted_by", "withdrawn_by"]
 
@@ -34,20 +36,19 @@ ASKED_FOR: Final = timedelta(hours=24)
 class Noticing:
     """`notify` is what `Telling` calls; the others are for what is no change of a booking."""
 
-    def __init__(self, planning: Planning, store: MeetingNoticeStore) -> None:
+    def __init__(self, planning: Planning, store: BookingStore) -> None:
         self._planning = planning
         self._store = store
 
-    async def notify(self, work: Work, changes: Sequence[Change]) -> Sequence[Draft]:
+    async def notify(self, work: Work, changes: Sequence[Change], teams: Teams) -> Sequence[Draft]:
         """Plan what these changes want told, and take back what they make untrue. Before streams are locked."""
         await self._planning.withdraw(work, [one for change in changes for one in withdrawn_by(change)])
-        asked = {change.after.exhibitor for change in changes if change.after.state == "pending"}
-        deciders = await self.deciders(work, asked) if asked else {}
+        deciders = {exhibitor: _deciders(teams, exhibitor) for exhibitor in teams}
         wanted = [
             one for change in changes for one in wanted_by(change, deciders.get(change.after.exhibitor, ()), work.now)
         ]
-        await self._planning.plan(work, _still_true(wanted, changes))
-        return ()
+        known = {member.id: member.addressee for team in teams.values() for member in team}
+        return await self._planning.plan(work, _still_true(wanted, changes), known)
 
     async def proposed(self, work: Work, booking: BookingFact, proposal: UUID, by: Side, expires_at: datetime) -> None:
         """M7: the other side is asked for its yes: the buyer, the receiving account, or those who assign."""
@@ -56,8 +57,8 @@ class Noticing:
         elif booking.receiver is not None:
             people = [(booking.receiver, "team")]
         else:
-            found = await self.deciders(work, {booking.exhibitor})
-            people = [(account, "team") for account in found.get(booking.exhibitor, ())]
+            teams = await self._store.teams(work.connection, {booking.exhibitor})
+            people = [(account, "team") for account in _deciders(teams, booking.exhibitor)]
         await self._planning.news(work, "proposed", ("proposal", proposal), booking.fair, people, expires_at)
 
     async def places_offered(self, work: Work, offered: Sequence[OfferedPlace]) -> None:
@@ -85,14 +86,10 @@ class Noticing:
         people = [(member, guest.side) for member in sorted(members)]
         await self._planning.news(work, "guest_waiting", ("guest", guest.id), fair, people, until)
 
-    async def deciders(self, work: Work, exhibitors: set[UUID]) -> Mapping[UUID, Sequence[UUID]]:
-        """N10: the active accounts of each exhibitor that assign bookings, main and managers unless the fair says otherwise (A7)."""
-        found: dict[UUID, list[UUID]] = {}
-        for row in await self._store.fetch(work.connection, "team_of", sorted(exhibitors)):
-            table = capabilities_of(bytes(row["capabilities"]))
-            if table.get(row["kind"], {}).get("assign_bookings", "no") != "no":
-                found.setdefault(row["exhibitor_id"], []).append(row["id"])
-        return found
+
+def _deciders(teams: Teams, exhibitor: UUID) -> Sequence[UUID]:
+    """N10: the active accounts of an exhibitor that assign bookings, main and managers unless the fair says otherwise (A7)."""
+    return [member.id for member in teams[exhibitor] if member.assigns]
 
 
 def withdrawn_by(change: Change) -> Iterator[Withdrawal]:
@@ -112,7 +109,11 @@ def wanted_by(change: Change, deciders: Sequence[UUID], now: datetime) -> Iterat
     plan = _Plan(after, now)
     match change.kind:
         case "requested":
-            yield from plan.pending(deciders)
+            told = Told(_request_in_the_app(after, now))
+            for account in deciders:
+                draft = Draft(account, "team", told, after.conversation)
+                yield plan.at_once("requested", account, "team", draft)
+            yield from plan.pending_day(deciders)
         case "assigned":
             yield from plan.both("assigned")
             yield from plan.reminders()
@@ -138,6 +139,17 @@ def wanted_by(change: Change, deciders: Sequence[UUID], now: datetime) -> Iterat
             receiver = after.receiver or (before.receiver if before else None)
             if receiver is not None:
                 yield plan.at_once(change.kind, receiver, "team")
+
+
+def _request_in_the_app(booking: BookingFact, now: datetime) -> Notice:
+    """What `BookingSubject` would say of it."""
+    return Notice(
+        kind="requested",
+        conversation=booking.conversation,
+        booking=booking.id,
+        ts=milliseconds(now),
+        starts_at=milliseconds(booking.starts_at),
+    )
 
 
 def _still_true(wanted: Sequence[Wanted], changes: Sequence[Change]) -> Sequence[Wanted]:
@@ -173,8 +185,9 @@ class _Plan:
         late = max(booking.ends_at, now + TIME_UP_FOR)
         self._useless_at = booking.starts_at if booking.starts_at > now else late
 
-    def at_once(self, kind: NoticeKind, account: UUID, side: Side) -> Wanted:
-        return self._wanted(kind, account, side, self._useless_at, assignment=self._booking.assignment)
+    def at_once(self, kind: NoticeKind, account: UUID, side: Side, draft: Draft | None = None) -> Wanted:
+        assignment = self._booking.assignment
+        return self._wanted(kind, account, side, self._useless_at, assignment=assignment, draft=draft)
 
     def buyer(self, kind: NoticeKind) -> Iterator[Wanted]:
         yield self.at_once(kind, self._booking.buyer, "buyer")
@@ -223,6 +236,7 @@ class _Plan:
         *,
         assignment: int,
         offset_s: int | None = None,
+        draft: Draft | None = None,
     ) -> Wanted:
         booking = self._booking
         return Wanted(
@@ -237,4 +251,5 @@ class _Plan:
             useless_at=useless_at,
             time_revision=booking.time_revision,
             assignment=assignment,
+            draft=draft,
         )

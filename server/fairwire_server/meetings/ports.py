@@ -10,18 +10,19 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from uuid import UUID
 
 from fairwire_server.database.work import Work
+from fairwire_server.meetings.members import Teams
 from fairwire_server.meetings.records import Change
 from fairwire_server.streams.told import Draft
 
 __all__ = ["Notify", "SeatFreed", "nobody_waits", "nothing_planned"]
 
-Notify = Callable[[Work, Sequence[Change]], Awaitable[Sequence[Draft]]]
-"""Plan and withdraw what is sent because of these changes (N1–N4)."""
+Notify = Callable[[Work, Sequence[Change], Teams], Awaitable[Sequence[Draft]]]
+"""Plan and withdraw what is sent because of these changes (N1–N4), to people of these exhibitors among others."""
 SeatFreed = Callable[[Work, Collection[UUID]], Awaitable[Sequence[Draft]]]
 """Seats may have become free in these slots, whose rows the caller has locked: offer them to who is first in line (M13)."""
 
 
-async def nothing_planned(_: Work, __: Sequence[Change]) -> Sequence[Draft]:
+async def nothing_planned(_: Work, __: Sequence[Change], ___: Teams) -> Sequence[Draft]:
     """For a `Telling` that nobody has registered with."""
     return ()
 

@@ -43,8 +43,10 @@ class Stand:
         """Whether a seat is free for this buyer: one that is held for it, or one that nobody in line waits for (M13)."""
         if buyer in self.offered_to:
             return True
-        own = 1 if buyer in self.waits else 0
-        return replace(self.seats, waiting=self.seats.waiting - own).free(self.capacity) > 0
+        seats = self.seats
+        if buyer in self.waits:
+            seats = replace(seats, waiting=seats.waiting - 1)
+        return seats.free(self.capacity) > 0
 
     def take(self, buyer: UUID) -> None:
         """The buyer has a pending booking here from now on, and no place in line any more."""

@@ -5,37 +5,47 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from fairwire_protocol.models import AccountKind, Card
-from fairwire_server.accounts.rules import DEFAULT, Caller, Table
+from fairwire_protocol.models import AccountKind, Booking, Card
+from fairwire_server.accounts.rules import Caller
+from fairwire_server.chat.records import Locked
+from fairwire_server.chat.store import ChatStore
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
-from fairwire_server.meetings.request_rules import Calendar, Stand
-from fairwire_server.meetings.slot_rules import Seats, capacity_of
+from fairwire_server.meetings.members import Teams, teams_of
+from fairwire_server.meetings.request_rules import Calendar
+from fairwire_server.meetings.shapes import BookingRow, shown_booking
+from fairwire_server.meetings.slot_rules import Seats
 from fairwire_server.meetings.slot_store import SlotFact
 
-__all__ = ["ExhibitFact", "ItemFact", "NewBooking", "RequestStore"]
+__all__ = ["CallerFact", "ExhibitFact", "Facts", "ItemFact", "NewBooking", "RequestStore", "WantedSlot"]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemFact:
-    """What one request is decided on. Without a session of that buyer `state` is None."""
+class CallerFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A buyer's session and account as they are now (A6)."""
 
+    session: UUID
+    account: UUID
     kind: AccountKind
-    state: str | None
+    state: str
     name: str
     revoked: bool
     silenced: bool
     complete: bool
+
+
+class ItemFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one request is decided on."""
+
     earlier: UUID | None
     """The booking that its cid has made already (W7), with the next three."""
-    fingerprint: bytes
-    earlier_conversation: UUID
-    requested_at: datetime
+    fingerprint: str | None
+    earlier_conversation: UUID | None
+    requested_at: datetime | None
     cid_taken: bool
     """Another command bears this cid."""
     busy: bool
@@ -46,6 +56,38 @@ class ItemFact:
     """Whether a seat is held for it; None: it does not stand in line (M13)."""
 
 
+class WantedSlot(SlotFact, frozen=True, kw_only=True, array_like=True, gc=False):
+    """A locked slot and what uses its seats (M2, M7, M13)."""
+
+    pending: int
+    assigned: int
+    proposed: int
+    offered: int
+    waiting: int
+
+    def seats(self) -> Seats:
+        """What is taken."""
+        return Seats(
+            pending=self.pending,
+            assigned=self.assigned,
+            proposed=self.proposed,
+            offered=self.offered,
+            waiting=self.waiting,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a batch is decided on, exact while slots and buyers are locked."""
+
+    callers: Mapping[UUID, CallerFact]
+    """By session."""
+    items: Sequence[ItemFact]
+    """In the batch's order."""
+    slots: Sequence[WantedSlot]
+    teams: Teams
+
+
 class ExhibitFact(NamedTuple):
     """A listed exhibit as the card that shows it, and whose it is."""
 
@@ -54,8 +96,7 @@ class ExhibitFact(NamedTuple):
     card: Card
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewBooking:
+class NewBooking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A booking that was granted."""
 
     id: UUID
@@ -68,6 +109,12 @@ class NewBooking:
     fingerprint: bytes
 
 
+_CALLERS: Final = msgspec.json.Decoder(tuple[CallerFact, ...] | None)
+_ITEMS: Final = msgspec.json.Decoder(tuple[ItemFact, ...])
+_SLOTS: Final = msgspec.json.Decoder(tuple[WantedSlot, ...] | None)
+_SHOWN: Final = msgspec.json.Decoder(tuple[BookingRow, ...])
+
+
 class RequestStore:
     """Named queries of requesting."""
 
@@ -78,33 +125,20 @@ class RequestStore:
         """Lock buyers' accounts by ascending id."""
         await connection.execute(self._sql["lock_buyers"], sorted(set(buyers)))
 
-    async def items(
+    async def facts(
         self, connection: Connection, keys: Sequence[tuple[UUID, UUID, UUID, UUID]], now: datetime
-    ) -> list[ItemFact]:
-        """What requests are decided on, in their order; each by session, buyer, cid and slot. Exact while all of it is locked."""
-        sessions, buyers, cids, slots = zip(*keys, strict=True)
-        rows = await connection.fetch(self._sql["items"], sessions, buyers, cids, slots, now)
-        return [ItemFact(*row) for row in rows]
-
-    async def stands(
-        self, connection: Connection, slots: Mapping[UUID, SlotFact], tables: Mapping[UUID, Table], now: datetime
-    ) -> dict[UUID, Stand]:
-        """Slots to decide on; `tables`: what the fairs of the exhibitors say of their accounts (A7)."""
-        found = {}
-        for row in await connection.fetch(self._sql["stands"], list(slots), now):
-            slot, active = slots[row["id"]], msgspec.json.decode(row["active"] or b"{}", type=dict[str, int])
-            table = tables.get(slot.exhibitor, DEFAULT)
-            found[slot.id] = Stand(
-                capacity_of(active, table, receivers_only=slot.receivers_only),
-                Seats(
-                    pending=row["pending"],
-                    assigned=row["assigned"],
-                    proposed=row["proposed"],
-                    offered=row["offered"],
-                    waiting=row["waiting"],
-                ),
-            )
-        return found
+    ) -> Facts:
+        """Lock slots, then buyers, each by ascending id, and read what requests are decided on; each by session, buyer, cid and slot."""
+        row = await connection.fetchrow(self._sql["request_facts"], *map(list, zip(*keys, strict=True)), now)
+        assert row is not None
+        callers, items, slots, team = row
+        wanted = _SLOTS.decode(slots or "null") or ()
+        return Facts(
+            {fact.session: fact for fact in _CALLERS.decode(callers or "null") or ()},
+            _ITEMS.decode(items),
+            wanted,
+            teams_of(team, {slot.exhibitor for slot in wanted}),
+        )
 
     async def calendar(self, connection: Connection, buyers: Collection[UUID], slots: Collection[SlotFact]) -> Calendar:
         """The buyers' live meetings around these slots; exact while the buyers are locked."""
@@ -131,10 +165,15 @@ class RequestStore:
             found[row["id"]] = ExhibitFact(row["exhibitor_id"], row["owner_id"], card)
         return found
 
-    async def insert(self, connection: Connection, made: Sequence[tuple[NewBooking, UUID]], now: datetime) -> None:
-        """Bookings with their conversations. Raises `ConstraintViolated("booking_buyer_free")` or of "booking_cid_unique"."""
-        await connection.execute(
-            self._sql["insert_bookings"],
+    async def make(
+        self, connection: Connection, made: Sequence[tuple[NewBooking, UUID]], now: datetime
+    ) -> tuple[dict[UUID, Locked], dict[UUID, Booking]]:
+        """Write bookings with their conversations; answers these, locked, and the bookings as everybody sees them who may.
+
+        Raises `ConstraintViolated("booking_buyer_free")` or of "booking_cid_unique".
+        """
+        row = await connection.fetchrow(
+            self._sql["make_bookings"],
             [new.id for new, _ in made],
             [new.buyer.account for new, _ in made],
             [new.slot.id for new, _ in made],
@@ -142,6 +181,8 @@ class RequestStore:
             [new.topic for new, _ in made],
             [new.card for new, _ in made],
             [new.cid for new, _ in made],
-            now,
             [new.fingerprint for new, _ in made],
+            now,
         )
+        assert row is not None
+        return ChatStore.locked_of(row["locked"]), {one.id: shown_booking(one) for one in _SHOWN.decode(row["shown"])}

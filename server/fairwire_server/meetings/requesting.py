@@ -8,7 +8,7 @@ word; a batch that it refuses is decided again one by one.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations import slots as operations
 from fairwire_server.accounts.commands import fingerprint
-from fairwire_server.accounts.rules import Caller
+from fairwire_server.accounts.rules import DEFAULT, Caller, Table
 from fairwire_server.chat.flights import Batches, Flight, fail, succeed
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.pairing import Pair, Paired
@@ -30,9 +30,18 @@ from fairwire_server.context import Context
 from fairwire_server.database.errors import ConstraintViolated
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.making import Making
+from fairwire_server.meetings.members import Teams
 from fairwire_server.meetings.request_rules import Calendar, Stand, check_bookable, topic_of
-from fairwire_server.meetings.request_store import ExhibitFact, ItemFact, NewBooking, RequestStore
-from fairwire_server.meetings.slot_store import SlotFact, SlotStore
+from fairwire_server.meetings.request_store import (
+    CallerFact,
+    ExhibitFact,
+    ItemFact,
+    NewBooking,
+    RequestStore,
+    WantedSlot,
+)
+from fairwire_server.meetings.slot_rules import capacity_of
+from fairwire_server.meetings.slot_store import SlotFact
 from fairwire_server.meetings.waiting_store import WaitingStore
 
 __all__ = ["Requesting", "topic_for"]
@@ -73,14 +82,12 @@ class Requesting:
     def __init__(
         self,
         works: Works,
-        slots: SlotStore,
         store: RequestStore,
         places: WaitingStore,
         making: Making,
         keywords: Callable[[UUID], KeywordList],
     ) -> None:
         self._works = works
-        self._slots = slots
         self._store = store
         self._places = places
         self._making = making
@@ -113,7 +120,7 @@ class Requesting:
         await self._batches.run()
 
     async def _commit(self, batch: Sequence[_Item], flight: Flight[_Item]) -> None:
-        async with self._works.begin(planned="by_index") as work:
+        async with self._works.begin() as work:
             ground = await self._ground(work, batch)
             decided = _Decisions(work, ground)
             for item in batch:
@@ -121,27 +128,24 @@ class Requesting:
             work.on_commit(decided.settle)
             if decided.granted:
                 closed = await self._places.close_of_buyers(work, decided.seated) if decided.seated else []
-                conversations = await self._making.make(
-                    work, [new for _, new in decided.granted], ground.paired, closed
-                )
+                granted = [new for _, new in decided.granted]
+                conversations = await self._making.make(work, granted, ground.paired, closed, teams=ground.teams)
                 decided.made(conversations)
             self._batches.decided(flight)
 
     async def _ground(self, work: Work, batch: Sequence[_Item]) -> _Ground:
         """Slots first, then buyers: from here on nobody else takes a seat or an hour of theirs (M4)."""
-        connection, now = work.connection, work.now
-        slots = await self._slots.lock(connection, {item.slot for item in batch})
-        await self._store.lock_buyers(connection, {item.caller.account for item in batch})
         keys = [(item.caller.session, item.caller.account, item.cid, item.slot) for item in batch]
-        facts = await self._store.items(connection, keys, now)
+        facts = await self._store.facts(work.connection, keys, work.now)
+        slots = {slot.id: slot for slot in facts.slots}
         tables = {
             slot.exhibitor: item.caller.table
             for item in batch
             if (slot := slots.get(item.slot)) and slot.fair == item.caller.fair
         }
-        stands = await self._store.stands(connection, slots, tables, now)
+        stands = {slot.id: _stand(slot, facts.teams, tables) for slot in facts.slots}
         paired: dict[Pair, Paired] = {}
-        for item, fact in zip(batch, facts, strict=True):
+        for item, fact in zip(batch, facts.items, strict=True):
             if fact.offered is not None and item.slot in stands:
                 (stands[item.slot].offered_to if fact.offered else stands[item.slot].waits).add(item.caller.account)
             if fact.conversation is not None:
@@ -150,10 +154,19 @@ class Requesting:
         return _Ground(
             slots=slots,
             stands=stands,
-            facts=dict(zip(batch, facts, strict=True)),
+            callers=facts.callers,
+            facts=dict(zip(batch, facts.items, strict=True)),
             paired=paired,
-            exhibits=await self._store.exhibits(connection, {item.exhibit for item in batch if item.exhibit}),
+            exhibits=await self._store.exhibits(work.connection, {item.exhibit for item in batch if item.exhibit}),
+            teams=facts.teams,
         )
+
+
+def _stand(slot: WantedSlot, teams: Teams, tables: Mapping[UUID, Table]) -> Stand:
+    """M2: as many as the exhibitor has active accounts, by what the fair says of their kinds (A7)."""
+    active: Counter[str] = Counter(member.kind for member in teams[slot.exhibitor] if member.active)
+    capacity = capacity_of(active, tables.get(slot.exhibitor, DEFAULT), receivers_only=slot.receivers_only)
+    return Stand(capacity, slot.seats())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +175,11 @@ class _Ground:
 
     slots: Mapping[UUID, SlotFact]
     stands: Mapping[UUID, Stand]
+    callers: Mapping[UUID, CallerFact]
     facts: Mapping[_Item, ItemFact]
     paired: Mapping[Pair, Paired]
     exhibits: Mapping[UUID, ExhibitFact]
+    teams: Teams
 
 
 class _Decisions:
@@ -195,7 +210,7 @@ class _Decisions:
             self._twins[item.key].append(item)
             return
         fact = self._ground.facts[item]
-        caller = _as_now(item.caller, fact)
+        caller = _as_now(item.caller, self._ground.callers.get(item.caller.session))
         if self._is_repeated(item, fact):
             return
         slot, exhibit = self._wanted(item, caller)
@@ -223,11 +238,11 @@ class _Decisions:
 
     def _is_repeated(self, item: _Item, fact: ItemFact) -> bool:
         """W7: the same cid and content answers as the first time; other content, or another command, is an error."""
-        if fact.earlier is None:
+        if fact.earlier is None or fact.earlier_conversation is None or fact.requested_at is None:
             if fact.cid_taken:
                 raise Refused("cid_reused")
             return False
-        if fact.fingerprint != item.fingerprint:
+        if fact.fingerprint != item.fingerprint.hex():
             raise Refused("cid_reused")
         item.context.duplicate()
         at = milliseconds(fact.requested_at)
@@ -273,12 +288,19 @@ class _Decisions:
                 succeed(twin, result)
 
 
-def _as_now(caller: Caller, fact: ItemFact) -> Caller:
+def _as_now(caller: Caller, fact: CallerFact | None) -> Caller:
     """A6: the buyer as it is now."""
-    if fact.state is None or (fact.revoked and fact.state == "active"):
+    if fact is None or fact.account != caller.account or (fact.revoked and fact.state == "active"):
         raise Refused("unauthenticated")
     if fact.state != "active":
         raise Refused("suspended")
+    if (caller.kind, caller.name, caller.complete, caller.silenced) == (
+        fact.kind,
+        fact.name,
+        fact.complete,
+        fact.silenced,
+    ):
+        return caller
     return caller.as_now(fact.kind, fact.name, complete=fact.complete, silenced=fact.silenced)
 
 

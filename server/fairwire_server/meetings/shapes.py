@@ -26,10 +26,10 @@ from fairwire_protocol.models import (
 )
 from fairwire_server.clock import milliseconds
 
-__all__ = ["BookingRow", "booking_of", "place_of"]
+__all__ = ["BookingRow", "booking_of", "place_of", "shown_booking"]
 
 
-class BookingRow(msgspec.Struct, frozen=True):
+class BookingRow(msgspec.Struct, frozen=True, array_like=True):
     """A row of `booking_full`, in the view's order."""
 
     id: UUID
@@ -49,18 +49,19 @@ class BookingRow(msgspec.Struct, frozen=True):
     topic: str
     card: str | None
     receiver: UUID | None
-    receiver_name: str
+    receiver_name: str | None
     reason: str | None
     ended_by: Side | None
     proposal: UUID | None
-    proposal_slot: UUID
-    proposal_starts_at: datetime
-    proposal_ends_at: datetime
-    proposal_side: Side
-    proposal_by: UUID
-    proposal_by_name: str
+    """Without one the next eight are nothing either."""
+    proposal_slot: UUID | None
+    proposal_starts_at: datetime | None
+    proposal_ends_at: datetime | None
+    proposal_side: Side | None
+    proposal_by: UUID | None
+    proposal_by_name: str | None
     proposal_note: str | None
-    proposal_expires_at: datetime
+    proposal_expires_at: datetime | None
     room_number: str | None
     time_revision: int
     assignment: int
@@ -72,7 +73,11 @@ class BookingRow(msgspec.Struct, frozen=True):
 
 def booking_of(values: Iterable[Any]) -> Booking:
     """The booking that a row of `booking_full` is."""
-    row = BookingRow(*values)
+    return shown_booking(BookingRow(*values))
+
+
+def shown_booking(row: BookingRow) -> Booking:
+    """As everybody sees it who may."""
     return Booking(
         id=row.id,
         slot=row.slot,
@@ -86,7 +91,7 @@ def booking_of(values: Iterable[Any]) -> Booking:
         ends_at=milliseconds(row.ends_at),
         topic=row.topic,
         card=None if row.card is None else msgspec.json.decode(row.card, type=Card),
-        receiver=None if row.receiver is None else Person(id=row.receiver, name=row.receiver_name),
+        receiver=None if row.receiver is None else Person(id=row.receiver, name=row.receiver_name or ""),
         reason=row.reason,
         ended_by=row.ended_by,
         proposal=_proposal(row),
@@ -103,6 +108,13 @@ def booking_of(values: Iterable[Any]) -> Booking:
 def _proposal(row: BookingRow) -> Proposal | None:
     if row.proposal is None:
         return None
+    assert row.proposal_slot is not None
+    assert row.proposal_starts_at is not None
+    assert row.proposal_ends_at is not None
+    assert row.proposal_side is not None
+    assert row.proposal_by is not None
+    assert row.proposal_by_name is not None
+    assert row.proposal_expires_at is not None
     return Proposal(
         id=row.proposal,
         slot=row.proposal_slot,

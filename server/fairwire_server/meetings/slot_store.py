@@ -30,8 +30,7 @@ class Frame:
     """Active accounts by kind (M2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotFact:
+class SlotFact(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A row of `slot`."""
 
     id: UUID

@@ -8,6 +8,7 @@ are saved before, by whoever decided; what is told is read from them, so that ev
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
@@ -20,12 +21,23 @@ from fairwire_server.chat.records import Locked, Post
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds
 from fairwire_server.database.work import Work
-from fairwire_server.meetings.booking_store import BookingStore, Member
+from fairwire_server.meetings.booking_store import BookingStore
+from fairwire_server.meetings.members import Member, Teams
 from fairwire_server.meetings.ports import Notify, SeatFreed, nobody_waits, nothing_planned
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.streams.told import Draft, Told
 
-__all__ = ["Telling"]
+__all__ = ["Known", "Telling"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What whoever has written the rows has read already: conversations, locked; perhaps the bookings as they are shown, and the teams
+    of their exhibitors."""
+
+    locked: Mapping[UUID, Locked]
+    shown: Mapping[UUID, Booking] | None = None
+    teams: Teams | None = None
 
 
 class Telling:
@@ -39,7 +51,13 @@ class Telling:
         self.seat_freed: SeatFreed = nobody_waits
 
     async def tell(
-        self, work: Work, changes: Sequence[Change], more: Sequence[Draft] = (), *, freed: Collection[UUID] = ()
+        self,
+        work: Work,
+        changes: Sequence[Change],
+        more: Sequence[Draft] = (),
+        *,
+        freed: Collection[UUID] = (),
+        known: Known | None = None,
     ) -> None:
         """Everything that follows from changes whose rows are saved, and `more` events of the same transaction.
 
@@ -47,30 +65,36 @@ class Telling:
         `freed` beside them. Conversations are locked here, streams after them.
         """
         posting = self._posting()
-        locked = await self._chats.lock(work.connection, {change.after.conversation for change in changes})
-        await self.gather(work, posting, locked, changes, more, freed=freed)
+        if known is None:
+            known = Known(await self._chats.lock(work.connection, {change.after.conversation for change in changes}))
+        await self.gather(work, posting, known, changes, more, freed=freed)
         await posting.write(work)
 
     async def gather(
         self,
         work: Work,
         posting: Posting,
-        locked: Mapping[UUID, Locked],
+        known: Known,
         changes: Sequence[Change],
         more: Sequence[Draft] = (),
         *,
         freed: Collection[UUID] = (),
     ) -> None:
         """`tell`, as a part of what a transaction says in conversations that it has locked; `posting` is still to be written."""
-        drafts = [*more, *await self.notify(work, changes)]
+        bookings = {change.after.id: change.after for change in changes}
+        teams = known.teams
+        if teams is None:
+            teams = await self._store.teams(work.connection, {booking.exhibitor for booking in bookings.values()})
+        drafts = [*more, *await self.notify(work, changes, teams)]
         if empty := sorted({*freed, *_left(changes)}):
             drafts += await self.seat_freed(work, empty)
-        bookings = {change.after.id: change.after for change in changes}
-        teams = await self._store.teams(work.connection, {booking.exhibitor for booking in bookings.values()})
         for change in changes:
-            self._say(work, posting, change, locked[change.after.conversation], teams[change.after.exhibitor])
+            self._say(work, posting, change, known.locked[change.after.conversation], teams[change.after.exhibitor])
         older = [change.after.id for change in changes if change.before is not None]
-        for draft in [*await self._events(work, list(bookings), teams, older), *drafts]:
+        shown = known.shown
+        if shown is None:
+            shown = await self._store.shown(work.connection, list(bookings))
+        for draft in [*await self._events(work, shown, teams, older), *drafts]:
             posting.tell(draft)
 
     async def told_again(
@@ -79,7 +103,10 @@ class Telling:
         """Bookings as they are now, without a card: attendance, a proposal, somebody invited."""
         posting = self._posting()
         offered = await self.seat_freed(work, sorted(freed)) if freed else ()
-        for draft in [*await self._events(work, sorted(bookings), {}, sorted(bookings)), *more, *offered]:
+        shown = await self._store.shown(work.connection, sorted(bookings))
+        exhibitors = {booking.exhibitor.id for booking in shown.values()}
+        teams = await self._store.teams(work.connection, exhibitors) if exhibitors else {}
+        for draft in [*await self._events(work, shown, teams, sorted(bookings)), *more, *offered]:
             posting.tell(draft)
         await posting.write(work)
 
@@ -99,13 +126,9 @@ class Telling:
         posting.say(locked, post, row, listeners_of(locked, readers), reader=None)
 
     async def _events(
-        self, work: Work, bookings: Sequence[UUID], teams: Mapping[UUID, Sequence[Member]], older: Sequence[UUID]
+        self, work: Work, shown: Mapping[UUID, Booking], teams: Teams, older: Sequence[UUID]
     ) -> list[Draft]:
         """What everybody is told who may see these bookings: the same for all of them (K2). Only `older` ones can be somebody's own."""
-        shown = await self._store.shown(work.connection, bookings)
-        missing = {booking.exhibitor.id for booking in shown.values()} - teams.keys()
-        if missing:
-            teams = {**teams, **await self._store.teams(work.connection, missing)}
         own = await self._store.own(work.connection, older) if older else {}
         return [
             draft

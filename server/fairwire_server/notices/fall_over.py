@@ -30,7 +30,7 @@ class FallOver:
         useful = [one for one in notices if one.useless_at > now]
         by_mail = [one for one in useful if fall_over(one.channel, one.kind) == "email"]
         if by_mail:
-            await self._store.columns(work.connection, "plan", [_instead_of(one, now) for one in by_mail], now)
+            await self._store.columns(work.connection, "plan", [_instead_of(one, now) for one in by_mail], now, None)
             work.on_commit(self._hint)
         unreached = [
             one

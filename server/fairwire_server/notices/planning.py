@@ -8,11 +8,11 @@ after the change was acknowledged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
 
@@ -22,8 +22,9 @@ from fairwire_protocol.models import Side
 from fairwire_server.database.present import Present
 from fairwire_server.database.work import Work
 from fairwire_server.notices.records import SubjectKind, Wanted
-from fairwire_server.notices.rules import KINDS, ChannelName, channels_for, planned_state
+from fairwire_server.notices.rules import KINDS, Addressee, ChannelName, NoticeState, channels_for, planned_state
 from fairwire_server.notices.store import NoticeStore
+from fairwire_server.streams.told import Draft
 
 __all__ = ["Planning", "Withdrawal"]
 
@@ -48,24 +49,35 @@ class Planning:
         self._store = store
         self._hint = hint
         self._present = present
+        self._told_by = uuid4()  # whose attempts those are that need no worker
 
-    async def plan(self, work: Work, wanted: Sequence[Wanted]) -> None:
-        """Rows for everything wanted, however much, in two statements. Before streams are locked."""
+    async def plan(
+        self, work: Work, wanted: Sequence[Wanted], known: Mapping[UUID, Addressee] | None = None
+    ) -> Sequence[Draft]:
+        """Rows for everything wanted, however much, in two statements, or one if all recipients are `known`. Before streams are
+        locked. Answers what this transaction itself is to tell."""
         if not wanted:
-            return
-        known = await self._store.addressees(work.connection, {one.recipient for one in wanted})
-        rows = {
-            # N4: the key; two changes of one booking in one batch may want the same.
-            (one.subject_id, one.kind, one.recipient, channel, one.time_revision, one.assignment): _row(
-                one, channel, work.now
-            )
-            for one in wanted
-            if one.recipient in known
-            for channel in channels_for(one.kind, known[one.recipient])
-        }
-        await self._store.columns(work.connection, "plan", list(rows.values()), work.now)
-        if any(one.offset_s is None for one in wanted):
+            return ()
+        known = known or {}
+        if missing := {one.recipient for one in wanted} - known.keys():
+            known = {**known, **await self._store.addressees(work.connection, missing)}
+        rows: dict[tuple[object, ...], tuple[Any, ...]] = {}
+        drafts: list[Draft] = []
+        hint = False
+        for one in wanted:
+            for channel in channels_for(one.kind, known[one.recipient]) if one.recipient in known else ():
+                told = one.draft if channel == "in_app" else None
+                # N4: the key; two changes of one booking in one batch may want the same.
+                key = (one.subject_id, one.kind, one.recipient, channel, one.time_revision, one.assignment)
+                rows[key] = _row(one, channel, work.now, told=told is not None)
+                if told is not None:
+                    drafts.append(told)
+                elif one.offset_s is None:
+                    hint = True
+        await self._store.columns(work.connection, "plan", list(rows.values()), work.now, self._told_by)
+        if hint:
             work.on_commit(self._hint)
+        return drafts
 
     async def news(
         self,
@@ -113,13 +125,17 @@ class Planning:
         return row["lease_until"] is None or row["lease_until"] <= await self._present(work)
 
 
-def _row(one: Wanted, channel: ChannelName, now: datetime) -> tuple[Any, ...]:
+def _row(one: Wanted, channel: ChannelName, now: datetime, *, told: bool) -> tuple[Any, ...]:
     kind = KINDS[one.kind]
     if one.offset_s is None or one.starts_at is None:
         at_once, due_at = True, now
     else:
         at_once, due_at = False, one.starts_at - timedelta(seconds=one.offset_s)
-    state, reason = planned_state(one.kind, due_at=due_at, useless_at=one.useless_at, at_once=at_once, now=now)
+    state: NoticeState
+    if told:
+        state, reason = "sent", None
+    else:
+        state, reason = planned_state(one.kind, due_at=due_at, useless_at=one.useless_at, at_once=at_once, now=now)
     return (
         uuid7(), one.fair, one.subject, one.subject_id, one.kind, one.recipient, one.side, channel, one.time_revision, one.assignment,
         one.offset_s, kind.priority, max(due_at, now) if state == "planned" else due_at, one.useless_at, state, reason, None,

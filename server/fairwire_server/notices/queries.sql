@@ -12,16 +12,23 @@ LEFT JOIN notice_preference p ON p.account_id = a.id
 WHERE a.id = ANY ($1::uuid[]);
 
 -- name: plan
--- N4: once for each key. One that was withdrawn comes back when it is planned again; one that has left never does.
+-- N4: once for each key. One that was withdrawn comes back when it is planned again; one that has left never does. What $19 tells in
+-- this very transaction is sent, by its first attempt.
+WITH w AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::int[],
+                         $10::int[], $11::int[], $12::int[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[], $17::uuid[])
+        AS w (id, fair_id, subject, subject_id, kind, recipient_id, side, channel, time_revision, assignment, offset_s, priority, due_at,
+              useless_at, state, reason, instead_of)
+), attempt AS (
+    INSERT INTO notice_attempt (notice_id, number, provider, worker, at, ended_at, outcome)
+    SELECT w.id, 1, 'in_app', $19, $18, $18, 'sent' FROM w WHERE w.state = 'sent'
+)
 INSERT INTO notice AS n (id, fair_id, subject, subject_id, kind, recipient_id, side, channel, time_revision, assignment, offset_s,
-                         priority, due_at, wanted_at, useless_at, state, reason, instead_of, created_at, ended_at)
+                         priority, due_at, wanted_at, useless_at, state, reason, instead_of, created_at, ended_at, attempts)
 SELECT w.id, w.fair_id, w.subject, w.subject_id, w.kind, w.recipient_id, w.side, w.channel, w.time_revision, w.assignment, w.offset_s,
        w.priority, w.due_at, w.due_at, w.useless_at, w.state, w.reason, w.instead_of, $18,
-       CASE w.state WHEN 'planned' THEN NULL ELSE $18::timestamptz END
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[], $9::int[], $10::int[],
-            $11::int[], $12::int[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[], $17::uuid[])
-    AS w (id, fair_id, subject, subject_id, kind, recipient_id, side, channel, time_revision, assignment, offset_s, priority, due_at,
-          useless_at, state, reason, instead_of)
+       CASE w.state WHEN 'planned' THEN NULL ELSE $18::timestamptz END, CASE w.state WHEN 'sent' THEN 1 ELSE 0 END
+FROM w
 ON CONFLICT ON CONSTRAINT notice_once DO UPDATE
 SET state = 'planned', reason = NULL, ended_at = NULL, due_at = excluded.due_at, wanted_at = excluded.wanted_at,
     useless_at = excluded.useless_at

@@ -8,18 +8,20 @@ from datetime import datetime, time
 from typing import Literal, Protocol
 from uuid import UUID
 
+import msgspec
+
 from fairwire_protocol.events import Notice, NoticeKind
 from fairwire_protocol.models import Side
 from fairwire_server.database.work import Work
 from fairwire_server.notices.rules import Addressee, ChannelName
+from fairwire_server.streams.told import Draft
 
 __all__ = ["Claimed", "Facts", "MakeCalendar", "Recipient", "Subject", "SubjectKind", "Wanted"]
 
 SubjectKind = Literal["booking", "proposal", "place", "guest", "conversation", "offer", "report"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Somebody is to be told something: which channels that takes is decided when it is planned (N1, N9)."""
 
     subject: SubjectKind
@@ -36,6 +38,9 @@ class Wanted:
     time_revision: int = 0
     """Or, for what has none, which occasion of its kind it is."""
     assignment: int = 0
+    draft: Draft | None = None
+    """What the app says, where the transaction that plans it says it too: for what is due at once, was never planned before, and is as
+    true when this is committed as a worker could find it (N2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
