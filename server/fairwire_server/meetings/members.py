@@ -62,7 +62,8 @@ class _Kinds(NamedTuple):
     assigning: Collection[str]
 
 
-_ROWS: Final = msgspec.json.Decoder(list[_Row] | None)
+_ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_ROW: Final = msgspec.json.Decoder(_Row)
 
 
 @lru_cache(maxsize=64)
@@ -72,30 +73,30 @@ def _kinds(capabilities: bytes) -> _Kinds:
     return _Kinds(booking_scopes(table), frozenset(reading_kinds(table)), assigning)
 
 
+@lru_cache(maxsize=4096)
+def _member(stored: bytes) -> tuple[UUID, Member]:
+    """An account and its exhibitor. It is read with every batch and hardly ever another one."""
+    row = _ROW.decode(stored)
+    kinds, active = _kinds(bytes(row.capabilities)), row.state == "active"
+    addressee = Addressee(
+        side="team",
+        domicile=row.domicile,
+        email=row.email,
+        mobile=row.mobile,
+        domestic_number=row.domestic_number,
+        added=row.added or {},
+        reminders_by_mail=row.reminders_by_mail,
+    )
+    sees = kinds.seeing.get(row.kind)
+    reads, assigns = active and row.kind in kinds.reading, active and row.kind in kinds.assigning
+    return row.exhibitor, Member(row.id, row.kind, active, sees, reads, assigns, addressee)
+
+
 def teams_of(stored: str | bytes | None, exhibitors: Collection[UUID]) -> Teams:
     """The teams of these exhibitors, out of what the function `teams` has answered. One that is suspended or disabled may come
     back to its stream, so it is told like the others (W5)."""
     found: dict[UUID, list[Member]] = {exhibitor: [] for exhibitor in exhibitors}
     for row in _ROWS.decode(stored or "null") or ():
-        kinds, active = _kinds(bytes(row.capabilities)), row.state == "active"
-        addressee = Addressee(
-            side="team",
-            domicile=row.domicile,
-            email=row.email,
-            mobile=row.mobile,
-            domestic_number=row.domestic_number,
-            added=row.added or {},
-            reminders_by_mail=row.reminders_by_mail,
-        )
-        found[row.exhibitor].append(
-            Member(
-                row.id,
-                row.kind,
-                active,
-                kinds.seeing.get(row.kind),
-                active and row.kind in kinds.reading,
-                active and row.kind in kinds.assigning,
-                addressee,
-            )
-        )
+        exhibitor, member = _member(bytes(row))
+        found[exhibitor].append(member)
     return found

@@ -143,7 +143,11 @@ class Requesting:
             for item in batch
             if (slot := slots.get(item.slot)) and slot.fair == item.caller.fair
         }
-        stands = {slot.id: _stand(slot, facts.teams, tables) for slot in facts.slots}
+        active: dict[UUID, Counter[str]] = {
+            exhibitor: Counter(member.kind for member in team if member.active)
+            for exhibitor, team in facts.teams.items()
+        }
+        stands = {slot.id: _stand(slot, active[slot.exhibitor], tables) for slot in facts.slots}
         paired: dict[Pair, Paired] = {}
         for item, fact in zip(batch, facts.items, strict=True):
             if fact.offered is not None and item.slot in stands:
@@ -162,9 +166,8 @@ class Requesting:
         )
 
 
-def _stand(slot: WantedSlot, teams: Teams, tables: Mapping[UUID, Table]) -> Stand:
+def _stand(slot: WantedSlot, active: Mapping[str, int], tables: Mapping[UUID, Table]) -> Stand:
     """M2: as many as the exhibitor has active accounts, by what the fair says of their kinds (A7)."""
-    active: Counter[str] = Counter(member.kind for member in teams[slot.exhibitor] if member.active)
     capacity = capacity_of(active, tables.get(slot.exhibitor, DEFAULT), receivers_only=slot.receivers_only)
     return Stand(capacity, slot.seats())
 
