@@ -22,7 +22,7 @@ def topic_of(text: str) -> str:
     topic = " ".join(unicodedata.normalize("NFC", text).split())
     if len(topic) > TOPIC_MAX:
         raise Refused("too_long", f"At most {TOPIC_MAX} characters.", field="topic", detail={"limit": TOPIC_MAX})
-    if any(unicodedata.category(char) in {"Cc", "Cs"} for char in topic):
+    if not topic.isprintable() and any(unicodedata.category(char) in {"Cc", "Cs"} for char in topic):
         raise Refused("invalid", "The topic holds a character that is none.", field="topic")
     return topic
 
