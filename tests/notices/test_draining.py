@@ -261,10 +261,11 @@ async def test_a_notice_in_the_app_ends_when_it_is_written_not_when_it_is_claime
 
     team, buyer = await world.team(), await world.buyer()
     worker = make_worker(world, [], present=present)
-    await world.request(team, buyer, world.clock.now() + 3 * DAY)
+    await world.assign(await world.request(team, buyer, world.clock.now() + 3 * DAY), team.sales)
     assert await worker.claims.tell_in_app(100) == 2
     rows = await world.fetch(
         "SELECT a.at, a.ended_at, n.ended_at AS told FROM notice n JOIN notice_attempt a ON a.notice_id = n.id"
+        " WHERE n.kind = 'assigned'"
     )
     assert all(row["at"] < row["ended_at"] == row["told"] for row in rows)
     assert len(rows) == 2
