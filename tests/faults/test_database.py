@@ -16,6 +16,7 @@ import pytest
 
 from fairwire_server.database.engine import EmbeddedEngine
 from fairwire_server.database.migrate import migrate_database
+from fairwire_server.notices.claiming import LEASE_S
 from tests.faults.crew import Crew, crew, seed
 from tests.faults.office import office
 from tests.harness.server import ServerProcess, server_process
@@ -157,7 +158,14 @@ async def test_a_postgres_frozen_for_ten_seconds_stalls_nobody_w7(tmp_path: Path
     assert sorted(pings)[int(len(pings) * 0.99)] <= 0.25
 
 
-async def test_notices_outlive_a_postgres_that_stops_and_freezes_in_mid_burst_n4(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "seconds",
+    [1.5, pytest.param(LEASE_S + 2, marks=[pytest.mark.soak, pytest.mark.timeout(600)])],
+    ids=["short", "lease"],
+)
+async def test_notices_outlive_a_postgres_that_stops_and_freezes_in_mid_burst_n4(
+    tmp_path: Path, seconds: float
+) -> None:
     """Two worker processes are sending when it happens; they go on by themselves, and what may have been sent twice says so."""
     async with (
         migrated(tmp_path) as engine,
@@ -172,7 +180,7 @@ async def test_notices_outlive_a_postgres_that_stops_and_freezes_in_mid_burst_n4
         assert seen < 12, "nothing was left of the burst"
         await until(lambda: len(fair.sink.mails) > seen, 30)
         async with frozen(engine):
-            await asyncio.sleep(1.5)  # the fault itself lasts this long
+            await asyncio.sleep(seconds)  # the fault itself lasts this long
         await fair.claimed()
         assert [await worker.end() for worker in workers] == [0, 0], "what they held has ended"
         await fair.a_lease_passes()

@@ -6,15 +6,19 @@ real engine live through a day in an instant. What they measure by their own clo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 
 from fairwire_server.jobs.hints import CHANNEL
 
 __all__ = ["Lapse"]
+
+TRIES: Final = 10
 
 
 class Lapse:
@@ -44,12 +48,20 @@ class Lapse:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-        """One each time, for engines come and go."""
-        connection = await asyncpg.connect(self._url)
+        """One each time, for engines come and go. One that has just thawed first turns away whoever has come meanwhile."""
+        connection = await self._connected()
         try:
             yield connection
         finally:
             await connection.close()
+
+    async def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
+        for _ in range(TRIES - 1):
+            try:
+                return await asyncpg.connect(self._url)
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.2)  # another process is waited for, and nobody says when it is there
+        return await asyncpg.connect(self._url)
 
 
 _MAKE = """
