@@ -24,9 +24,8 @@ from fairwire_server.database.work import Works
 __all__ = ["Indexer"]
 
 GATHER_S: Final = 0.2  # a batch gathers this long: fewer and larger transactions
-BATCH: Final = (
-    100  # what waits for its rows, such as a recall, waits half as long as for 500; that costs a tenth more CPU
-)
+BATCH: Final = 100
+"""What waits for its rows, such as a recall, waits half as long as for 500; that costs a tenth more CPU."""
 WAITING: Final = 20_000
 AT_ONCE: Final = 4_000  # characters tokenised before other tasks get their turn: about 1 ms
 RECOVER_S: Final = 60.0
