@@ -265,7 +265,7 @@ class Month:
         quiet = self.rng.choice([("00:00", "00:00"), ("22:00", "08:00"), ("18:30", "09:00"), ("08:00", "17:30")])
         channels = self.rng.choice([{}, {"reminder_day": ["email"]}])
         begins, ends = quiet
-        hours = {} if begins == ends else {"quiet_from": begins, "quiet_to": ends}  # none are left out
+        hours: dict[str, Any] = {} if begins == ends else {"quiet_from": begins, "quiet_to": ends}  # none are left out
         await self.agenda.call(who, "notices.set_preferences", channels=channels, **hours)
         kept = self._quiet.setdefault(self.running.ground[who].id, [])
         kept.append((self.clock.now(), time.fromisoformat(begins), time.fromisoformat(ends)))
