@@ -62,10 +62,13 @@ class Limits(Model, omit_defaults=False, frozen=True, kw_only=True):
 
 
 class Position(Model, omit_defaults=False, frozen=True, kw_only=True):
-    """A place in a stream (W2). A different epoch makes positions incomparable."""
+    """A place in a stream (W2). A different epoch makes positions incomparable.
 
-    epoch: Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)]
-    pos: Pos
+    Streams have epochs and positions from 0 to 2^53 - 1; a client that comes back from any other integer gets a first state (W6).
+    """
+
+    epoch: int
+    pos: int
 
 
 class Person(Model, frozen=True, kw_only=True):

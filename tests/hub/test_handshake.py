@@ -197,3 +197,24 @@ async def test_a_fault_of_ours_at_the_hello_drops_the_connection_and_is_logged_w
         assert code == 1006
         assert log
         log.clear()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("stream", ["account", "fair"])
+@pytest.mark.parametrize(
+    "odd", [{"pos": -1}, {"pos": 2**53}, {"pos": 2**63 - 1}, {"pos": -(2**63)}, {"epoch": -1}, {"epoch": 0}]
+)
+async def test_a_position_that_no_stream_has_is_answered_by_a_first_state_w6(
+    running: Running, codec: str, stream: str, odd: dict[str, int]
+) -> None:
+    token = running.ground["buyer"].token
+    async with peer(running.url, token, codec=codec) as one:
+        await chat(running, one)
+        told = next(frame for frame in one.heard if frame["t"] == "resumed")
+    at = {name: dict(told[name]) for name in ("account", "fair")}
+    at[stream].update(odd)
+    async with peer(running.url, token, codec=codec, resume=at) as back:
+        answer = next(frame for frame in back.heard if frame["t"] == "resumed")
+        assert answer["resumed"] is False
+        assert answer["reason"] in ("epoch", "too_old")
+        assert any(frame["t"] == "snapshot" for frame in back.heard)

@@ -298,15 +298,6 @@ async def test_cuts_at_any_moment_lose_and_repeat_nothing_w6(
     assert seen == list(range(1, top + 1))
 
 
-async def test_a_position_below_nought_is_no_hello_w6_w13(past: Past) -> None:
-    resume = {"account": {"epoch": 1, "pos": -1}, "fair": {"epoch": 1, "pos": 0}}
-    async with (
-        open_doors(past.node) as doors,
-        peer(f"http://127.0.0.1:{doors.port}", past.crowd.token(past.account), resume=resume, until=None) as one,
-    ):
-        assert await one.closed() == 4504
-
-
 @pytest.mark.parametrize(
     ("reason", "shifted"),
     [

@@ -27,6 +27,7 @@ from fairwire_server.streams.store import StreamStore
 __all__ = ["Arrival", "Arrivals"]
 
 BATCH: Final = 32
+POSITIONS: Final = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class Arrivals:
 
     async def resuming(self, session: UUID, at: Position, fair_at: Position) -> Arrival:
         """One that comes back from these positions."""
-        row, now = await self._resuming.get(_Back(session, at.pos, fair_at.pos))
+        # what no stream can have reads nothing, and is found out when it is compared (W6)
+        after, fair_after = (min(max(one.pos, 0), POSITIONS) for one in (at, fair_at))
+        row, now = await self._resuming.get(_Back(session, after, fair_after))
         if row is None:
             raise Refused("unauthenticated")
         caller, me = _who(row, now)
