@@ -4,7 +4,8 @@
 
 The organiser calls `fair.announce`; a round ends when every authenticated socket has its frame (an event of 256 bytes). The same
 call in a fair with a single socket is what the call and its COMMIT cost; less that, it is the fan-out of a *committed*
-announcement and not the disk. `end_to_end` leaves the commit in. Rounds of all sides alternate.
+announcement and not the disk. `end_to_end` leaves the commit in. The bare loop of `os.write` is likewise less what its order and
+one socket take. Rounds of all sides alternate.
 
 * `fanout.one`: one in flight, beside `bench.bare_write`, a loop of `os.write` over as many sockets.
 * `fanout.four`: four calls in flight, which the hub may join, beside `bench.bare_fanout`, uvloop's `transport.write`, with one in
@@ -188,6 +189,7 @@ class Stage:
             {
                 "commit": Rounds(lone.pid, lone.round),
                 "one": Rounds(full.pid, full.round),
+                "order": Rounds(write.pid, lambda: write.round(f"0 1 {size} 1", 1, size)),
                 "write": Rounds(write.pid, lambda: write.round(f"0 {full.sockets} {size} 1", full.sockets, size)),
                 "uvloop": Rounds(uv.pid, lambda: uv.round("a", full.sockets, size)),
                 "commit4": Rounds(lone.pid, lambda: lone.round(4)),
@@ -205,6 +207,7 @@ class Stage:
                 "commit": Rounds(self.lone.pid, self.lone.round),
                 "few": Rounds(self.full.pid, self.full.round),
                 "many": Rounds(self.many.pid, self.many.round),
+                "order": Rounds(write.pid, lambda: write.round(f"0 1 {size} 1", 1, size)),
                 "write.few": Rounds(write.pid, lambda: write.round(f"0 {few} {size} 1", few, size)),
                 "write.many": Rounds(write.pid, lambda: write.round(f"0 {many} {size} 1", many, size)),
             },
@@ -252,9 +255,9 @@ async def bench(chosen: Options) -> int:
 def tell(report: Report, pairs: list[dict[str, Rounds]], sockets: int) -> None:
     """The lines at 1,000."""
 
-    def of(name: str, commit: str = "", times: int = 1) -> list[float]:
-        """Deliveries a second of a side in each pair, less the commit."""
-        return [times * sockets / (pair[name].wall - (pair[commit].wall if commit else 0)) for pair in pairs]
+    def of(name: str, less: str = "", times: int = 1) -> list[float]:
+        """Deliveries a second of a side in each pair, less what one socket takes."""
+        return [times * sockets / (pair[name].wall - (pair[less].wall if less else 0)) for pair in pairs]
 
     report.say(
         "fanout.commit", median(pair["commit"].wall for pair in pairs) * 1000, "ms", includes="call,COMMIT,one_socket"
@@ -262,34 +265,35 @@ def tell(report: Report, pairs: list[dict[str, Rounds]], sockets: int) -> None:
     for name in ("one", "four", "write", "uvloop", "uvloop4"):
         report.generator(f"fanout.generator.{name}", max(pair[name].generator for pair in pairs))
     cpu = [(pair["one"].cpu_s - pair["commit"].cpu_s) / sockets * 1e6 for pair in pairs]
-    write_cpu = [pair["write"].cpu_s / sockets * 1e6 for pair in pairs]
+    write_cpu = [(pair["write"].cpu_s - pair["order"].cpu_s) / sockets * 1e6 for pair in pairs]
     report.pairs("fanout.one.cpu", "us_a_delivery", cpu, write_cpu, "bare_write")
     four_cpu = [(pair["four"].cpu_s - pair["commit4"].cpu_s) / sockets / 4 * 1e6 for pair in pairs]
     report.pairs("fanout.four.cpu", "us_a_delivery", four_cpu, write_cpu, "bare_write")
-    report.pairs("fanout.uvloop", "deliveries/s", of("uvloop"), of("write"), "bare_write")
+    report.pairs("fanout.uvloop", "deliveries/s", of("uvloop"), of("write", "order"), "bare_write")
     report.pairs("fanout.one.beside_uvloop", "deliveries/s", of("one", "commit"), of("uvloop"), "bare_uvloop")
-    report.pairs("fanout.one.end_to_end", "deliveries/s", of("one"), of("write"), "bare_write")
+    report.pairs("fanout.one.end_to_end", "deliveries/s", of("one"), of("write", "order"), "bare_write")
     report.pairs("fanout.four.end_to_end", "deliveries/s", of("four", times=4), of("uvloop"), "bare_uvloop")
     report.pairs(
         "fanout.four.beside_four", "deliveries/s", of("four", "commit4", 4), of("uvloop4", times=4), "bare_uvloop_four"
     )
     report.pairs("fanout.four", "deliveries/s", of("four", "commit4", 4), of("uvloop"), "bare_uvloop", least=2.6)
-    report.pairs("fanout.one", "deliveries/s", of("one", "commit"), of("write"), "bare_write", least=0.85)
+    report.pairs("fanout.one", "deliveries/s", of("one", "commit"), of("write", "order"), "bare_write", least=0.85)
 
 
 def tell_growth(report: Report, pairs: list[dict[str, Rounds]], few: int, many: int) -> None:
     """What a delivery costs more among many."""
-    ours = [
-        100 * ((pair["many"].wall - pair["commit"].wall) / many / ((pair["few"].wall - pair["commit"].wall) / few) - 1)
-        for pair in pairs
-    ]
-    cpu = [
-        100
-        * ((pair["many"].cpu_s - pair["commit"].cpu_s) / many / ((pair["few"].cpu_s - pair["commit"].cpu_s) / few) - 1)
-        for pair in pairs
-    ]
-    bare_cpu = [100 * (pair["write.many"].cpu_s / many / (pair["write.few"].cpu_s / few) - 1) for pair in pairs]
-    bare = [100 * (pair["write.many"].wall / many / (pair["write.few"].wall / few) - 1) for pair in pairs]
+
+    def grown(of: Callable[[Rounds], float], small: str, large: str, one: str) -> list[float]:
+        """In percent, each less what one socket takes."""
+        return [
+            100 * ((of(pair[large]) - of(pair[one])) / many / ((of(pair[small]) - of(pair[one])) / few) - 1)
+            for pair in pairs
+        ]
+
+    ours = grown(lambda side: side.wall, "few", "many", "commit")
+    bare = grown(lambda side: side.wall, "write.few", "write.many", "order")
+    cpu = grown(lambda side: side.cpu_s, "few", "many", "commit")
+    bare_cpu = grown(lambda side: side.cpu_s, "write.few", "write.many", "order")
     report.say("fanout.growth.ours", median(ours), "%", at=many)
     report.say("fanout.growth.bare_write", median(bare), "%", at=many)
     report.say("fanout.growth.cpu.ours", median(cpu), "%", at=many)

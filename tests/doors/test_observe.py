@@ -85,6 +85,17 @@ def test_libraries_warnings_are_lines_of_the_same_shape(log: io.StringIO) -> Non
     assert (line["event"], line["level"]) == ("slow callback", "warning")
 
 
+def test_the_pool_that_tries_again_says_so_in_a_line(log: io.StringIO) -> None:
+    """PostgreSQL is away for minutes sometimes: a traceback each second hides what else is logged."""
+    try:
+        raise ConnectionRefusedError(111, "refused")
+    except ConnectionRefusedError:
+        logging.getLogger("asyncpg.pool").warning("Failed to restore the floor; retrying", exc_info=True)
+    (line,) = lines(log)
+    assert line["event"] == "Failed to restore the floor; retrying (ConnectionRefusedError)"
+    assert "exception" not in line
+
+
 # metrics
 
 

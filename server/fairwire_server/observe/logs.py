@@ -83,6 +83,14 @@ def _add_correlation(_logger: object, _method: str, event: MutableMapping[str, A
     return event
 
 
+def _in_a_line(record: logging.LogRecord) -> bool:
+    """While PostgreSQL is away its pool tries again each second, and says so with a traceback that is always the same."""
+    if record.exc_info and record.exc_info[0] is not None:
+        record.msg, record.args = "%s (%s)", (record.getMessage(), record.exc_info[0].__name__)
+        record.exc_info = None
+    return True
+
+
 def configure_logs(
     *,
     level: Literal["debug", "info", "warning", "error"],
@@ -116,6 +124,7 @@ def configure_logs(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
         )
     )
+    logging.getLogger("asyncpg.pool").addFilter(_in_a_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(LEVELS[level], logging.WARNING))
