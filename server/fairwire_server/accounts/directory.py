@@ -53,7 +53,8 @@ class Directory:
         words = self._search_query(request.query) if request.query.strip() else None
         if words is None and request.query.strip():
             return ops.ExhibitorList(exhibitors=())
-        async with self._works.read() as work:
+        # By words the best plan depends on how rare they are; a page by name has but one.
+        async with self._works.read() if words is None else self._works.begin(planned="each_time") as work:
             cards = await self._directory.exhibitors(
                 work.connection, caller.fair, words, request.section, after, request.limit + 1
             )

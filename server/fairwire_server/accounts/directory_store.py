@@ -56,7 +56,10 @@ class DirectoryStore:
         limit: int,
     ) -> list[ExhibitorCard]:
         """A page of the fair's exhibitors by name; `words` is a tsquery."""
-        rows = await connection.fetch(self._sql["exhibitors"], fair, words, section, after, limit)
+        if words is None:
+            rows = await connection.fetch(self._sql["exhibitors"], fair, section, after, limit)
+        else:
+            rows = await connection.fetch(self._sql["exhibitors_by_words"], fair, words, section, after, limit)
         return [_card(dict(row)) for row in rows]
 
     async def exhibitor(self, connection: Connection, exhibitor: UUID, fair: UUID) -> ExhibitorCard | None:
