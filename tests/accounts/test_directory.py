@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from fairwire_protocol.operations import identity as ops
+from fairwire_server.database.queries import load_queries
 from tests.accounts.conftest import People
 from tests.accounts.refusals import refused
 from tests.accounts.world import World
@@ -106,3 +110,25 @@ async def test_c2_only_listed_exhibits_are_shown(world: World, people: People, s
     assert [shown.id for shown in reply.exhibits] == [listed]
     assert reply.exhibits[0].tags == ("steel",)
     assert reply.exhibitor.domicile == "domestic"
+
+
+async def test_a2_a_page_begins_in_the_index_by_name_wherever_it_is(world: World) -> None:
+    """What stands before it is not read: a buyer turns pages of tens of thousands of exhibitors."""
+    query = load_queries("fairwire_server.accounts", "directory.sql")["exhibitors"]
+    async with world.works.begin(planned="by_index") as work:
+        await work.connection.execute(f"PREPARE page (uuid, uuid, uuid, int) AS {query}")
+        told = await work.connection.fetchval(
+            f"EXPLAIN (FORMAT JSON) EXECUTE page ('{uuid7()}', NULL, '{uuid7()}', 30)"
+        )
+        await work.connection.execute("DEALLOCATE page")
+    (page,) = [one for one in _scans(json.loads(told)[0]["Plan"]) if one.get("Alias") == "e"]
+    assert page["Index Name"] == "exhibitor_by_name"
+    assert "ROW(name_en, id) > ROW(" in page["Index Cond"]
+
+
+def _scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The parts of a plan that go by an index."""
+    if "Index Name" in plan:
+        yield plan
+    for part in plan.get("Plans", ()):
+        yield from _scans(part)
