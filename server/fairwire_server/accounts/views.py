@@ -17,20 +17,8 @@ __all__ = ["colleague", "missing_of", "own_account", "profile_of"]
 
 def own_account(row: AccountRow) -> Account:
     """Everything an account may know of itself: also the snapshot's and the welcome's `account`."""
-    return Account(
-        id=row.id,
-        kind=row.kind,
-        name=row.name,
-        state=row.state,
-        login=row.login,
-        exhibitor=row.exhibitor_id,
-        department=row.department_id,
-        language=row.language,
-        time_zone=row.time_zone,
-        mobile=row.mobile,
-        mobile_verified=row.mobile_verified,
-        email=row.email,
-        email_verified=row.email_verified,
+    return msgspec.structs.replace(
+        colleague(row, contact_data=True),
         role=row.role,
         complete=row.complete,
         missing=missing_of(row),

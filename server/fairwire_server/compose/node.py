@@ -189,6 +189,28 @@ async def open_node(
         metrics,
         SharedLimits(bus.take, factor=factor) if settings.redis_url else None,
     )
+    _show_levels(metrics, database, ground, services, bus)
+    node = Node(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        lag=lag,
+        works=works,
+        ground=ground,
+        services=services,
+        registry=registry,
+        dispatch=dispatch,
+        channels=channels,
+        take_in=services.taking_in.take_in,
+        bus=bus,
+        reconciler=reconciler,
+    )
+    async with _running(node, worker=worker):
+        yield node
+
+
+def _show_levels(metrics: Metrics, database: Database, ground: Ground, services: Services, bus: Bus) -> None:
+    """What others count already, read when somebody asks."""
     metrics.levels.update(
         queue_bytes=("Bytes queued for sockets now (W12).", lambda: ground.hub.queue_bytes()),
         unindexed=("Texts committed and not yet searchable (C15).", lambda: services.indexer.waiting),
@@ -208,23 +230,6 @@ async def open_node(
         database_connections_lent=("Of these, in use.", lambda: database.lent),
         tasks=("Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
     )
-    node = Node(
-        settings=settings,
-        clock=clock,
-        metrics=metrics,
-        lag=lag,
-        works=works,
-        ground=ground,
-        services=services,
-        registry=registry,
-        dispatch=dispatch,
-        channels=channels,
-        take_in=services.taking_in.take_in,
-        bus=bus,
-        reconciler=reconciler,
-    )
-    async with _running(node, worker=worker):
-        yield node
 
 
 @asynccontextmanager
