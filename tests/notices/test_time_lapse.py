@@ -14,10 +14,12 @@ import pytest
 
 from fairwire_protocol.errors import Unavailable
 from fairwire_server.meetings.records import BookingFact
+from fairwire_server.notices.claiming import LEASE_S
 from fairwire_server.notices.outcomes import Ended
 from fairwire_server.notices.parcels import Parcel, TryLater
 from fairwire_server.notices.rules import Failure
 from tests.harness.clock import ManualClock
+from tests.harness.until import until
 from tests.notices.draining import Both, Counting, Draining, draining, make_worker
 from tests.notices.world import DAY, Team, World
 
@@ -341,6 +343,37 @@ async def test_a_change_is_not_acknowledged_while_its_notice_is_being_handed_ove
         await cancelling
         await drain.rest()
     assert order[:3] == ["left", "left", "acked"]
+
+
+async def test_a_change_waits_for_a_sweep_that_plans_its_notice_anew_n4(world: World) -> None:
+    """A worker was killed with a mail in its hands, and a sweeper gives it up in the very moment in which the meeting is cancelled."""
+    hold = asyncio.Event()
+    held: list[Parcel] = []
+
+    async def slow(parcel: Parcel) -> None:
+        held.append(parcel)
+        await hold.wait()
+
+    async with draining(world, email=slow) as drain:
+        team, buyer = await world.team("overseas"), await world.buyer()
+        booking = await world.assign(await world.request(team, buyer, world.clock.now() + 2 * DAY), team.sales)
+        drain.worker.lanes.hint()
+        await until(lambda: len(held) == 2)
+    (claimed,) = await world.fetch("SELECT id FROM notice WHERE state = 'claimed' AND side = 'buyer'")
+    world.clock.advance(LEASE_S + 1)
+    async with world.database.transaction() as sweeper:
+        await sweeper.execute("SELECT FROM notice WHERE id = $1 FOR NO KEY UPDATE", claimed["id"])
+        with pytest.raises(Unavailable) as refused:
+            await world.cancel(booking)
+        await sweeper.execute("UPDATE notice SET state = 'planned', lease_until = NULL WHERE id = $1", claimed["id"])
+    assert refused.value.code == "busy"
+    await world.cancel(booking)
+    ended_as = {
+        n["side"]: (n["state"], n["reason"])
+        for n in await world.notices()
+        if n["kind"] == "assigned" and n["channel"] == "email"
+    }
+    assert ended_as == {"buyer": ("skipped", "cancelled"), "team": ("claimed", None)}
 
 
 async def test_every_connection_to_the_database_lost_in_mid_burst_n4(world: World) -> None:

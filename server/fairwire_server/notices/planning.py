@@ -122,7 +122,13 @@ class Planning:
         (row,) = await self._store.rows(work.connection, "under_way", subjects)
         if row["being_claimed"]:
             return False
-        return row["lease_until"] is None or row["lease_until"] <= await self._present(work)
+        if not row["claimed"]:
+            return True
+        now = await self._present(work)
+        if row["lease_until"] > now:
+            return False
+        lapsed = await self._store.fetch(work.connection, "keep_lapsed", [one[0] for one in subjects], now)
+        return len(lapsed) >= int(row["claimed"])
 
 
 def _row(one: Wanted, channel: ChannelName, now: datetime, *, told: bool) -> tuple[Any, ...]:

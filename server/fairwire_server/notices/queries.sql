@@ -50,12 +50,18 @@ UPDATE notice n SET state = 'skipped', reason = over.reason, ended_at = $5 FROM 
 -- name: under_way
 -- Whether some of that is just being claimed, and until when something of these subjects may still leave that was claimed: whoever takes
 -- it back waits for the outcome, or for that instant (N4).
-SELECT coalesce(bool_or(n.state = 'planned'), false) AS being_claimed, max(n.lease_until) AS lease_until
+SELECT coalesce(bool_or(n.state = 'planned'), false) AS being_claimed, max(n.lease_until) AS lease_until,
+       count(*) FILTER (WHERE n.state = 'claimed') AS claimed
 FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (subject_id, time_revision, assignment)
 JOIN notice n ON n.subject_id = w.subject_id
 WHERE n.state = 'claimed'
    OR (n.state = 'planned'
        AND (w.time_revision IS NULL OR n.time_revision <> w.time_revision OR (n.side = 'team' AND n.assignment <> w.assignment)));
+
+-- name: keep_lapsed
+-- Claims of these subjects whose lease is over by $2, kept as they are until this transaction ends: a sweeper that gave one up meanwhile
+-- would plan it anew, and a worker could claim it before the change is there to be seen (N4). What a sweeper already has is passed by.
+SELECT id FROM notice WHERE subject_id = ANY ($1::uuid[]) AND state = 'claimed' AND lease_until <= $2 FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: keep_provider
 -- A provider as this process knows it; its rate is the operator's to change by its settings.
