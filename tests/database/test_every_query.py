@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -56,3 +57,18 @@ async def test_what_is_replayed_is_planned_in_the_place_of_its_call_w6(
     plan = "\n".join(row[0] for row in rows)
     assert "account_event_pkey" in plan
     assert "fair_event_pkey" in plan
+
+
+async def test_a_request_is_looked_for_among_cids_and_not_among_all_of_a_buyer_s_w7(database: Database) -> None:
+    """Its plan is made while there are no bookings, when every index is as good, and is kept when there are many."""
+    told: list[str] = []
+    async with database.dedicated() as connection:
+        await connection.execute(
+            "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;"
+            " SET client_min_messages = log"
+        )
+        connection.add_log_listener(lambda _, message: told.append(str(message)))
+        one = [uuid4()]
+        await connection.fetch("SELECT * FROM request_facts($1, $1, $1, $1, now())", one)
+    (plan,) = [text for text in told if "Index Cond" in text and "booking v" in text]
+    assert "booking_cid_unique" in plan
