@@ -93,13 +93,16 @@ ORDER BY p.last_pos DESC, c.id DESC LIMIT $3;
 
 -- name: index_messages
 -- Index messages that still say something. The lock makes a recall wait for us, or us for it: either it finds the row and deletes
--- it, or we find the message recalled (C12). Doing it twice changes nothing.
+-- it, or we find the message recalled (C12). Doing it twice changes nothing. LIMIT 1 keeps the messages from being read whole by a plan that
+-- was made when there were few.
 INSERT INTO message_search (conversation_id, seq, exhibitor_id, at, tokens)
-SELECT m.conversation_id, m.seq, n.exhibitor_id, m.at, n.tokens::tsvector
+SELECT n.conversation_id, n.seq, n.exhibitor_id, m.at, n.tokens::tsvector
 FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[]) AS n (conversation_id, seq, exhibitor_id, tokens)
-JOIN message m ON m.conversation_id = n.conversation_id AND m.seq = n.seq
-WHERE m.recalled_at IS NULL
-FOR KEY SHARE OF m
+CROSS JOIN LATERAL (
+    SELECT v.at FROM message v
+    WHERE v.conversation_id = n.conversation_id AND v.seq = n.seq AND v.recalled_at IS NULL
+    LIMIT 1 FOR KEY SHARE
+) m
 ON CONFLICT (conversation_id, seq) DO NOTHING;
 
 -- name: unindexed
