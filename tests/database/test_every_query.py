@@ -77,11 +77,9 @@ async def test_a_request_is_looked_for_among_cids_and_not_among_all_of_a_buyer_s
 async def test_texts_to_index_are_found_by_their_key_however_few_there_are_c15(database: Database) -> None:
     """A plan that reads all messages is the cheapest while there are none, and is kept when there are many."""
     sql = load_queries("fairwire_server.chat", "search.sql")["index_messages"]
-    ids = f"array_fill('{uuid4()}'::uuid, ARRAY[100])"
+    ids, ones, tokens = (f"ARRAY[{', '.join([one] * 100)}]" for one in (f"'{uuid4()}'::uuid", "1", "'a:1'::text"))
     async with database.dedicated() as connection:
         await connection.execute(f"PREPARE texts AS {sql}")
-        rows = await connection.fetch(
-            f"EXPLAIN EXECUTE texts ({ids}, array_fill(1, ARRAY[100]), {ids}, array_fill('a:1'::text, ARRAY[100]))"
-        )
+        rows = await connection.fetch(f"EXPLAIN EXECUTE texts ({ids}, {ones}, {ids}, {tokens})")
     plan = "\n".join(row[0] for row in rows)
     assert "Index Cond: ((conversation_id = n.conversation_id) AND (seq = n.seq))" in plan
