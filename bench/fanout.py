@@ -39,7 +39,7 @@ from bench.wire import Frame, frames_in, masked
 
 BODY: Final = 256
 ROUNDS: Final = 40
-MANY_ROUNDS: Final = 8
+MANY_ROUNDS: Final = 16
 SETTLE_S: Final = 0.5
 SERVE: Final = ("-m", "fairwire_server", "serve")
 
@@ -164,7 +164,10 @@ class Rounds:
 
 
 def alternate(sides: dict[str, Rounds], rounds: int) -> dict[str, Rounds]:
-    """Rounds of all sides in turn, so that each meets the machine as the others left it."""
+    """Rounds of all sides in turn, so that each meets the machine as the others left it.
+
+    `warm` is not looked at: what is taken from a round must have found a server as awake as that round did.
+    """
     for _ in range(rounds):
         for side in sides.values():
             side.one()
@@ -187,8 +190,10 @@ class Stage:
         size = full.size
         return alternate(
             {
+                "warm": Rounds(lone.pid, lone.round),
                 "commit": Rounds(lone.pid, lone.round),
                 "one": Rounds(full.pid, full.round),
+                "warm.write": Rounds(write.pid, lambda: write.round(f"0 1 {size} 1", 1, size)),
                 "order": Rounds(write.pid, lambda: write.round(f"0 1 {size} 1", 1, size)),
                 "write": Rounds(write.pid, lambda: write.round(f"0 {full.sockets} {size} 1", full.sockets, size)),
                 "uvloop": Rounds(uv.pid, lambda: uv.round("a", full.sockets, size)),
@@ -204,9 +209,11 @@ class Stage:
         few, many, write, size = self.full.sockets, self.many.sockets, self.write, self.full.size
         return alternate(
             {
+                "warm": Rounds(self.lone.pid, self.lone.round),
                 "commit": Rounds(self.lone.pid, self.lone.round),
                 "few": Rounds(self.full.pid, self.full.round),
                 "many": Rounds(self.many.pid, self.many.round),
+                "warm.write": Rounds(write.pid, lambda: write.round(f"0 1 {size} 1", 1, size)),
                 "order": Rounds(write.pid, lambda: write.round(f"0 1 {size} 1", 1, size)),
                 "write.few": Rounds(write.pid, lambda: write.round(f"0 {few} {size} 1", few, size)),
                 "write.many": Rounds(write.pid, lambda: write.round(f"0 {many} {size} 1", many, size)),
