@@ -17,6 +17,7 @@ from fairwire.terminal.commands import COMMANDS, execute
 from fairwire.terminal.desk import Desk
 from fairwire.terminal.meetings import MEETINGS, when
 from tests.harness.node import Running
+from tests.meetings.agenda import Agenda
 from tests.meetings.booth import Booth
 
 
@@ -75,7 +76,11 @@ async def test_a_meeting_from_two_terminals_m4_m5_m6_m7_m15(running: Running) ->
         assert "receiver Sales 先生 (no address)" in await main.type("/receivers 1")
         assert "receiver_unreachable" in await main.type("/assign 1 Sales 先")
         assert "received by Sales 先生 room" in await main.type("/assign 1 Sales 先 anyway")
+        said = await main.type("/meeting 1")
+        assert "[assigned] received by Sales 先生" in said
+        assert "receiver Sales 先生, by " in said
         await until(buyer, "received by Sales 先生", "/meetings")
+        assert "receiver" not in (await buyer.type("/meeting 1")).splitlines()[-1]
         assert "buyer proposes" in await buyer.type("/propose 1 2 later please")
         await until(main, "buyer proposes", "/meetings")
         assert "[assigned]" in await main.type("/agree 1")
@@ -126,6 +131,20 @@ async def test_what_is_typed_wrong_is_said(running: Running) -> None:
             "/bookings odd",
         ):
             assert (await buyer.type(line)).startswith("error"), line
+
+
+async def test_bookings_are_listed_page_by_page_m5(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    agenda = Agenda(running)
+    await agenda.fill(await agenda.slot(30))
+    monkeypatch.setattr("fairwire.terminal.meetings.PAGE", 2)
+    async with terminal(running, "main") as main:
+        said = await main.type("/bookings")
+        assert said.count("[pending]") == 5
+        assert "\nmore" not in said
+        monkeypatch.setattr("fairwire.terminal.meetings.LISTED_MOST", 4)
+        said = await main.type("/bookings")
+        assert said.count("[pending]") == 4
+        assert "more only the newest 4 are shown" in said
 
 
 def test_every_meeting_command_is_among_the_commands() -> None:

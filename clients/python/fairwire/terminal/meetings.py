@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Literal, cast, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from fairwire.terminal.desk import Desk, Mistake
 from fairwire_protocol.models import Booking, BookingState, Person
+from fairwire_protocol.operations.bookings import BookingDetail, ListedBooking
 
 __all__ = ["MEETINGS", "booking_line", "fair_zone", "home_zone", "pick_booking", "pick_slot", "when"]
 
@@ -107,18 +109,33 @@ async def bookings(desk: Desk, word: str) -> None:
     if word not in {"", "overdue", *STATES}:
         raise Mistake(f"/bookings, or one of {', '.join(STATES)}, overdue")
     state = cast("Literal['all', 'pending', 'assigned', 'rejected', 'cancelled']", word if word in STATES else "all")
-    reply = await desk.client.bookings.list(state=state, overdue=word == "overdue")
-    notes = [
-        [said for said, so in (("overdue", one.overdue), ("nobody is free", one.no_receiver_free)) if so]
-        for one in reply.bookings
-    ]
-    await _show(desk, [one.booking for one in reply.bookings], notes)
+    ask = partial(desk.client.bookings.list, state=state, overdue=word == "overdue", limit=PAGE)
+    reply = await ask()
+    listed = list(reply.bookings)
+    while reply.next is not None and len(listed) < LISTED_MOST:
+        reply = await ask(after=reply.next)
+        listed += reply.bookings
+    await _show(desk, [one.booking for one in listed], [_notes(one) for one in listed])
+    if reply.next is not None:
+        desk.out.say("more", f"only the newest {len(listed)} are shown")
     counts = reply.counts
     desk.out.say(
         "counts",
         f"all {counts.all}, pending {counts.pending}, assigned {counts.assigned}, rejected {counts.rejected}, "
         f"cancelled {counts.cancelled}",
     )
+
+
+def _notes(one: ListedBooking | BookingDetail) -> list[str]:
+    return [said for said, so in (("overdue", one.overdue), ("nobody is free", one.no_receiver_free)) if so]
+
+
+async def meeting(desk: Desk, word: str) -> None:
+    detail = await desk.client.bookings.show(booking=pick_booking(desk, word).id)
+    await _tell(desk, int(word), detail.booking, _notes(detail))
+    for one in detail.receivers:
+        at = datetime.fromtimestamp(one.at / 1000, UTC).astimezone()
+        desk.out.say("receiver", f"{one.receiver.name}, by {one.by.name} {at:%Y-%m-%d %H:%M}")
 
 
 async def receivers(desk: Desk, word: str) -> None:
@@ -256,6 +273,7 @@ MEETINGS: Final[dict[str, tuple[str, str, Callable[[Desk, str], Awaitable[None]]
     "book": ("SLOT [TOPIC]", "book a meeting", book),
     "meetings": ("", "your meetings that are ahead", meetings),
     "bookings": ("[STATE|overdue]", "bookings, with how many there are in each state", bookings),
+    "meeting": ("BOOKING", "one meeting as it is now, and who has received it", meeting),
     "receivers": ("BOOKING", "who may receive a meeting, and who is free", receivers),
     "assign": ("BOOKING NAME [anyway]", "make somebody its receiving account", assign),
     "reject": ("BOOKING REASON", "reject a pending booking", reject),
