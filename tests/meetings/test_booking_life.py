@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -174,6 +175,8 @@ class Life:
     async def begin(self) -> None:
         """An example's own slots, with nothing of the examples before it in their time."""
         self.clock.advance(40 * 3600)
+        async with self.booth.running.node.works.begin() as work:  # hundreds of examples are years
+            await work.connection.execute("UPDATE session SET expires_at = $1", work.now + timedelta(days=30))
         self.model = Model(list(HOURS))
         self.slots = [await self.booth.slot(hours) for hours in HOURS]
 
