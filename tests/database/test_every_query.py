@@ -78,9 +78,8 @@ async def test_texts_to_index_are_found_by_their_key_however_few_there_are_c15(d
     """A plan that reads all messages is the cheapest while there are few, and is kept when there are many."""
     sql = load_queries("fairwire_server.chat", "search.sql")["index_messages"]
     async with database.dedicated() as connection:
-        await connection.execute(
-            "BEGIN; SET LOCAL session_replication_role = replica"
-        )  # messages of a chat that is not there
+        # messages of a chat that is not there
+        await connection.execute("BEGIN; SET LOCAL session_replication_role = replica")
         await connection.execute(
             "INSERT INTO message (conversation_id, seq, kind, side, sender_id, cid, text, at)"
             " SELECT $1, n, 'text', 'buyer', $1, gen_random_uuid(), 'price', now() FROM generate_series(1, 400) n",

@@ -6,14 +6,16 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from fairwire_protocol.errors import Unavailable
-from fairwire_server.meetings.records import BookingFact
+from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.notices.claiming import LEASE_S
 from fairwire_server.notices.outcomes import Ended
 from fairwire_server.notices.parcels import Parcel, TryLater
@@ -345,22 +347,27 @@ async def test_a_change_is_not_acknowledged_while_its_notice_is_being_handed_ove
     assert order[:3] == ["left", "left", "acked"]
 
 
-async def test_a_change_waits_for_a_sweep_that_plans_its_notice_anew_n4(world: World) -> None:
-    """A worker was killed with a mail in its hands, and a sweeper gives it up in the very moment in which the meeting is cancelled."""
-    hold = asyncio.Event()
+async def killed_in_hand(world: World) -> BookingFact:
+    """A meeting whose worker was killed with both mails in its hands, longer ago than its lease."""
     held: list[Parcel] = []
 
-    async def slow(parcel: Parcel) -> None:
+    async def hold(parcel: Parcel) -> None:
         held.append(parcel)
-        await hold.wait()
+        await asyncio.Event().wait()
 
-    async with draining(world, email=slow) as drain:
+    async with draining(world, email=hold) as drain:
         team, buyer = await world.team("overseas"), await world.buyer()
         booking = await world.assign(await world.request(team, buyer, world.clock.now() + 2 * DAY), team.sales)
         drain.worker.lanes.hint()
         await until(lambda: len(held) == 2)
-    (claimed,) = await world.fetch("SELECT id FROM notice WHERE state = 'claimed' AND side = 'buyer'")
     world.clock.advance(LEASE_S + 1)
+    return booking
+
+
+async def test_a_change_waits_for_a_sweep_that_plans_its_notice_anew_n4(world: World) -> None:
+    """A sweeper gives a dead worker's mail up in the very moment in which the meeting is cancelled."""
+    booking = await killed_in_hand(world)
+    (claimed,) = await world.fetch("SELECT id FROM notice WHERE state = 'claimed' AND side = 'buyer'")
     async with world.database.transaction() as sweeper:
         await sweeper.execute("SELECT FROM notice WHERE id = $1 FOR NO KEY UPDATE", claimed["id"])
         with pytest.raises(Unavailable) as refused:
@@ -374,6 +381,18 @@ async def test_a_change_waits_for_a_sweep_that_plans_its_notice_anew_n4(world: W
         if n["kind"] == "assigned" and n["channel"] == "email"
     }
     assert ended_as == {"buyer": ("skipped", "cancelled"), "team": ("claimed", None)}
+
+
+async def test_two_changes_of_a_meeting_at_once_do_not_wait_for_a_dead_worker_n4(world: World) -> None:
+    before = await killed_in_hand(world)
+    unassigned = replace(before, state="pending", receiver=None, assignment=before.assignment + 1)
+    cancelled = replace(unassigned, state="cancelled", ended_by="buyer", reason="ill", sequence=before.sequence + 1)
+    change = partial(Change, by=before.buyer, by_name="B", side="buyer")
+    await world.tell(
+        change(kind="unassigned", before=before, after=unassigned),
+        change(kind="cancelled", before=unassigned, after=cancelled),
+    )
+    assert await world.planned(before.buyer) == {("cancelled", "email"), ("cancelled", "in_app")}
 
 
 async def test_every_connection_to_the_database_lost_in_mid_burst_n4(world: World) -> None:

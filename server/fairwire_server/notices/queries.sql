@@ -51,7 +51,7 @@ UPDATE notice n SET state = 'skipped', reason = over.reason, ended_at = $5 FROM 
 -- Whether some of that is just being claimed, and until when something of these subjects may still leave that was claimed: whoever takes
 -- it back waits for the outcome, or for that instant (N4).
 SELECT coalesce(bool_or(n.state = 'planned'), false) AS being_claimed, max(n.lease_until) AS lease_until,
-       count(*) FILTER (WHERE n.state = 'claimed') AS claimed
+       count(DISTINCT n.id) FILTER (WHERE n.state = 'claimed') AS claimed
 FROM unnest($1::uuid[], $2::int[], $3::int[]) AS w (subject_id, time_revision, assignment)
 JOIN notice n ON n.subject_id = w.subject_id
 WHERE n.state = 'claimed'
