@@ -88,7 +88,6 @@ KEPT: Final[dict[str, int]] = {
     "Sender._homes": PEOPLE,
     "Sender._answers": 3,  # exhibitors that have answered, until that is written
     "Receipts._written": PEOPLE,  # of the last second in which there was something to write
-    "Hub._closings": 250,  # of the last half minute in which there was one: of a thousand visits, when the machine is quick
     "ImageWorker._idle": 2,
     "ImageWorker._started": 2,
     "SmtpPool._idle": 2,

@@ -81,7 +81,9 @@ class Hub:
         async with asyncio.TaskGroup() as group:
             self._group = group
             try:
-                await asyncio.Event().wait()
+                while True:
+                    await self._clock.sleep(CLOSINGS_S / 2)
+                    self.forget_closings()
             finally:
                 self._group = None
 
@@ -273,10 +275,13 @@ class Hub:
         Not before this turn of the loop is over, so that whoever signs itself out still gets its answer. A socket that was
         authenticated before this and attaches after it is closed then.
         """
-        now = self._clock.monotonic()
-        self._closings = [closing for closing in self._closings if closing.at > now - CLOSINGS_S]
-        self._closings.append(_Closing(now, account, session, code, reason))
+        self._closings.append(_Closing(self._clock.monotonic(), account, session, code, reason))
         asyncio.get_running_loop().call_soon(self._close_matching, account, session, code, reason)
+
+    def forget_closings(self) -> None:
+        """Those that no socket on its way can have begun before."""
+        since = self._clock.monotonic() - CLOSINGS_S
+        self._closings = [closing for closing in self._closings if closing.at > since]
 
     def _close_matching(self, account: UUID, session: UUID | None, code: Close, reason: str) -> None:
         for socket in self.sockets_of([account]):
