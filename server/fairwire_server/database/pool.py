@@ -21,6 +21,7 @@ from typing import Final, Self, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from .arrays import ask_for_concrete_types
 from .errors import ConstraintViolated, DatabaseRefused, OutcomeUnknown, translated
 
 __all__ = ["Connection", "ConstraintViolated", "Database", "DatabaseRefused", "OutcomeUnknown", "Row", "connect"]
@@ -34,6 +35,8 @@ Row: TypeAlias = asyncpg.Record
 ACQUIRE_S: Final = 1.5
 CONNECT_S: Final = 2.0
 CLOSE_S: Final = 5.0
+
+ask_for_concrete_types()
 
 
 async def connect(dsn: str, *, command_timeout: float, application_name: str) -> asyncpg.Connection[asyncpg.Record]:
