@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from fairwire_protocol.errors import Refused
+from fairwire_server.chat import flights
 from fairwire_server.chat.flights import BATCH, FEW, Batches, Flight, Flights, fail
 from tests.harness.until import until
 
@@ -91,6 +92,22 @@ async def test_few_wait_for_the_commit_before_them_but_not_for_long() -> None:
         one.decide(1)
         await one.until(3)  # after a moment, although that commit takes for ever
         assert one.batches == [[("a", 1)], [("b", 2), ("c", 3)], [("d", 4)]]
+
+
+async def test_few_gather_for_a_moment_after_a_batch_and_many_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flights, "APART_S", 3600.0)
+    async with field() as one:
+        one.flights.add(("alone", 1))
+        await one.until(1)
+        one.land(0)
+        for number in range(FEW - 1):
+            one.flights.add((f"few {number}", 10 + number))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert len(one.batches) == 1
+        one.flights.add(("many", 9))
+        await one.until(2)
+        assert len(one.batches[1]) == FEW
 
 
 async def test_a_batch_has_an_end_and_the_order_is_that_of_coming() -> None:

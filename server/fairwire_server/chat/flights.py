@@ -1,7 +1,8 @@
 """Batches in flight: one is decided at a time, and what comes meanwhile is the next one.
 
-The next one begins when the one before has only its COMMIT left, or, while few are waiting, when that is over too: a batch costs nearly
-as much for one as for ten, and many small ones would make everybody wait for the processor. A batch that is held up, by a row that
+The next one begins when the one before has only its COMMIT left, or, while few are waiting, when that is over too and a moment has
+passed since it began: a batch costs nearly as much for one as for ten, and many small ones would make everybody wait for the
+processor. A batch that is held up, by a row that
 somebody else has locked, does not hold up the others for long: after a moment the next one begins beside it, without those whose rows
 it may hold. Whoever else of this process takes such rows says so, and nobody is put into a batch that would wait for them. Who comes
 alone does not wait.
@@ -44,6 +45,8 @@ IN_FLIGHT: Final = 4
 """At most: those that commit, and those beside one that is held up."""
 FEW: Final = 16
 """So many do not wait for the COMMIT of others."""
+APART_S: Final = 0.005
+"""Between the beginnings of two batches of few."""
 PATIENCE_S: Final = 0.05
 
 
@@ -69,6 +72,7 @@ class Flights(Generic[T]):
         self._held: Counter[UUID] = Counter()
         self._came = asyncio.Event()
         self._stuck = False
+        self._began = -APART_S
         self._turned: asyncio.Future[None] | None = None
         self.waiting: list[T] = []
 
@@ -116,7 +120,8 @@ class Flights(Generic[T]):
         """The next batch, if there is one now; nothing of it stays here, or its messages would until the next one."""
         if not (batch := self._next_batch()):
             return False
-        flight = Flight(batch, asyncio.get_running_loop().time() + PATIENCE_S)
+        self._began = asyncio.get_running_loop().time()
+        flight = Flight(batch, self._began + PATIENCE_S)
         self._flying.add(flight)
         group.create_task(self._fly(flight))
         return True
@@ -129,7 +134,7 @@ class Flights(Generic[T]):
             self.decided(flight)
 
     async def _may_begin(self) -> None:
-        """Return once nobody decides, nor commits if few are waiting, or who does is held up; and there is room."""
+        """Return once nobody decides or who does is held up, and there is room; for few, nobody commits either, nor has just begun."""
         while True:
             now = asyncio.get_running_loop().time()
             few = len(self.waiting) < FEW
@@ -138,6 +143,8 @@ class Flights(Generic[T]):
                 await self._change()
             elif left > 0:
                 await self._change(left)
+            elif few and (early := self._began + APART_S - now) > 0:
+                await self._change(early)
             else:
                 return
 
