@@ -40,7 +40,7 @@ class Calls:
         self._in_flight = in_flight
         self._address = address
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writing: dict[UUID, asyncio.Task[None]] = {}
+        self._writing: dict[int, asyncio.Task[None]] = {}
         self._abuse = 0
 
     def start(self, call: frames.Call) -> Coroutine[Any, Any, None] | None:
@@ -52,7 +52,7 @@ class Calls:
             return None
         return self._start_later(call, conversation)
 
-    async def _start_later(self, call: frames.Call, conversation: UUID | None) -> None:
+    async def _start_later(self, call: frames.Call, conversation: int | None) -> None:
         self._socket.unread = True
         try:
             await self._turn(conversation)
@@ -60,15 +60,16 @@ class Calls:
             self._socket.unread = False
         self._begin(call, conversation)
 
-    def _begin(self, call: frames.Call, conversation: UUID | None) -> None:
+    def _begin(self, call: frames.Call, conversation: int | None) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(call))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if conversation is not None:
+        if conversation is None:
+            task.add_done_callback(self._tasks.discard)
+        else:
             self._writing[conversation] = task
             task.add_done_callback(lambda done: self._written(conversation, done))
 
-    async def _turn(self, conversation: UUID | None) -> None:
+    async def _turn(self, conversation: int | None) -> None:
         """Return once a call that writes to `conversation` may run."""
         while len(self._tasks) >= self._in_flight:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -85,7 +86,8 @@ class Calls:
         if self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _written(self, conversation: UUID, task: asyncio.Task[None]) -> None:
+    def _written(self, conversation: int, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if self._writing.get(conversation) is task:
             del self._writing[conversation]
 
@@ -139,14 +141,15 @@ class _Conversation(msgspec.Struct):
     conversation: UUID | None = None
 
 
-def _written_conversation(call: frames.Call, codec: Codec) -> UUID | None:
-    """The conversation a call writes to, for its order (W8); reads and receipts need none."""
+def _written_conversation(call: frames.Call, codec: Codec) -> int | None:
+    """The number of the conversation a call writes to, for its order (W8); reads and receipts need none. To look a UUID up costs more."""
     if not call.op.startswith("chat.") or call.op in PARALLEL:
         return None
     try:
-        return codec.decode(call.args, _Conversation).conversation
+        conversation = codec.decode(call.args, _Conversation).conversation
     except FairwireError:
         return None
+    return None if conversation is None else conversation.int
 
 
 def error_frame(codec: Codec, error: FairwireError, cid: UUID | None, correlation: str | None) -> frames.Error:

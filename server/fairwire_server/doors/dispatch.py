@@ -7,6 +7,7 @@ at: somebody without permission hears `forbidden`, never which field was wrong.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final, Literal
@@ -60,6 +61,7 @@ class Dispatch:
         self._metrics = metrics
         # Bound once: a logger that is not is made anew for every line.
         self._log = structlog.get_logger("dispatch").bind()
+        self._tells_all = self._log.is_enabled_for(logging.DEBUG)
 
     async def call(
         self, name: str, caller: Caller | None, context: Context, decode: Decode, *, door: Door = "socket"
@@ -113,7 +115,8 @@ class Dispatch:
             raise self._fault(lane, caller, context) from error
         else:
             lane.metrics.outcomes["ok"] += 1
-            self._log.debug("done", operation=lane.operation.name)
+            if self._tells_all:
+                self._log.debug("done", operation=lane.operation.name)
             return reply
         finally:
             lane.metrics.seconds.observe(perf_counter() - started)
