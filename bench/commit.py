@@ -11,7 +11,8 @@ means something: from the send to the event at the *other* person.
   then sends the newest), and indexed.
 
 Server and PostgreSQL share a core; the generator has the other. The references have the server's place and no socket, check or
-answer: `bench.bare_commit` writes the same rows in one transaction of three statements a message over 16 connections,
+answer, and a database of their own in the same PostgreSQL, since the server indexes every text that it finds in its own:
+`bench.bare_commit` writes the same rows in one transaction of three statements a message over 16 connections,
 `bench.bare_batched` writes them a hundred messages a transaction, which is the limit of this database. A stretch of each is taken
 in turn. At the end the messages stored are counted: as many as were acknowledged.
 """
@@ -34,6 +35,8 @@ from bench.common import Cores, Meter, database, fairwire, logged, more_files, p
 from bench.pairs import Load, talk_of, talking
 from bench.people import people
 from bench.report import Options, Report, options, progress
+from fairwire_server.database.engine import EmbeddedEngine
+from fairwire_server.database.migrate import migrate_database
 
 TALKING: Final = 200
 SECONDS: Final = 8.0
@@ -111,15 +114,15 @@ async def profile(report: Report, name: Profile, pairs: int, seconds: float) -> 
         served = await stack.enter_async_context(serving(cores, SERVE, "running at", folder, **environment))
         progress(f"{name}: {TALKING} pairs open their chats")
         load = await talking(served, dsn, "talk", TALKING, talk_of(name))
-        await bare_rows(dsn)
+        bare = await bare_database(engine)
         pids, samples = (served.pid, first), Samples()
         await stretch(load, pids, 3)
-        await reference(cores, "bare_commit", dsn, folder, first, 2)
+        await reference(cores, "bare_commit", bare, folder, first, 2)
         for number in range(pairs):
             progress(f"{name}: pair {number + 1} of {pairs}")
             samples.ours.append(await stretch(load, pids, seconds))
-            samples.bare.append(await reference(cores, "bare_commit", dsn, folder, first, seconds))
-            samples.batched.append(await reference(cores, "bare_batched", dsn, folder, first, seconds / 2))
+            samples.bare.append(await reference(cores, "bare_commit", bare, folder, first, seconds))
+            samples.batched.append(await reference(cores, "bare_batched", bare, folder, first, seconds / 2))
         rate = median(ours.per_s for ours in samples.ours) / 2
         for _ in range(min(3, pairs)):
             progress(f"{name}: half of the load")
@@ -133,13 +136,18 @@ async def profile(report: Report, name: Profile, pairs: int, seconds: float) -> 
     tell(report, name, samples)
 
 
-async def bare_rows(dsn: str) -> None:
-    """Conversations for the reference, in a fair of its own."""
+async def bare_database(engine: EmbeddedEngine) -> str:
+    """A database of the reference's own beside ours: the same tables, in which nobody looks for texts to index."""
+    connection = await asyncpg.connect(engine.dsn())
+    await connection.execute("CREATE DATABASE bare")
+    await connection.close()
+    dsn = engine.dsn("bare")
+    await migrate_database(dsn)
     await people(dsn, "bare", buyers=TALKING, exhibitors=TALKING)
     connection = await asyncpg.connect(dsn)
-    sql = Path(__file__).with_name("bare_rows.sql").read_text("utf-8")
-    await connection.execute(sql)
+    await connection.execute(Path(__file__).with_name("bare_rows.sql").read_text("utf-8"))
     await connection.close()
+    return dsn
 
 
 async def counted(dsn: str, load: Load) -> tuple[int, int]:
