@@ -9,13 +9,12 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Refused
 from fairwire_server.accounts.code_rules import CODE_LIFE, CODE_TRIES, DIGITS, typed_code
 from fairwire_server.accounts.letters import Purpose, code_letter
 from fairwire_server.accounts.ports import Post
 from fairwire_server.accounts.tokens import Tokens
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 from fairwire_server.database.work import Work, Works

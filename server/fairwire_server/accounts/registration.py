@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.operations import identity as ops
 from fairwire_server.accounts.constraints import refusing
@@ -17,6 +15,7 @@ from fairwire_server.accounts.sessions import Sessions
 from fairwire_server.accounts.store import AccountStore, NewAccount
 from fairwire_server.accounts.throttle import Throttle
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Works
 
 __all__ = ["Registration"]

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Close, Refused
 from fairwire_protocol.models import Session
 from fairwire_protocol.operations import Empty, Request
@@ -24,6 +22,7 @@ from fairwire_server.accounts.tokens import Tokens, refresh_digest
 from fairwire_server.accounts.views import own_account
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work, Works
 
 __all__ = ["Sessions"]

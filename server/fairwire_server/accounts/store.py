@@ -11,9 +11,9 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.models import AccountKind, AccountState
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 

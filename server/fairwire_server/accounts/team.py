@@ -6,7 +6,6 @@ from uuid import UUID
 
 from msgspec import UNSET
 from msgspec.structs import replace
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import AccountState
@@ -28,6 +27,7 @@ from fairwire_server.accounts.team_rules import leaves_behind, stepped, sub_acco
 from fairwire_server.accounts.team_store import TeamFrame, TeamStore
 from fairwire_server.accounts.views import colleague
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work, Works
 
 __all__ = ["Teams"]

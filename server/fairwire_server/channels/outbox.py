@@ -13,11 +13,10 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import FairwireError
 from fairwire_server.channels.sms_text import words_of
 from fairwire_server.database.errors import DatabaseError
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.queries import load_queries
 from fairwire_server.database.together import Together
 from fairwire_server.database.work import Work, Works

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Unavailable
 from fairwire_server.accounts.letters import AddressKind, Letter
 from fairwire_server.channels.rules import next_try
 from fairwire_server.clock import Clock
+from fairwire_server.database.ids import uuid7
 from fairwire_server.notices.parcels import Channel, ChannelKind, Mail, Parcel, Sms, TryLater, Undeliverable
 
 __all__ = ["Post"]

@@ -2,10 +2,9 @@
 
 The next one begins when the one before has only its COMMIT left, or, while few are waiting, when that is over too and a moment has
 passed since it began: a batch costs nearly as much for one as for ten, and many small ones would make everybody wait for the
-processor. A batch that is held up, by a row that
-somebody else has locked, does not hold up the others for long: after a moment the next one begins beside it, without those whose rows
-it may hold. Whoever else of this process takes such rows says so, and nobody is put into a batch that would wait for them. Who comes
-alone does not wait.
+processor. A batch that is held up, by a row that somebody else has locked, does not hold up the others for long: after a moment the
+next one begins beside it, without those whose rows it may hold. Whoever else of this process takes such rows says so, and nobody is
+put into a batch that would wait for them. Who comes alone does not wait.
 
 `Flights` says when; `Batches` says how they end: every item gets its outcome, whatever happens. A batch that fails is decided again
 one by one, so that nobody pays for another's fault; when a commit's outcome is unknown all of it gets a temporary error, and a retry

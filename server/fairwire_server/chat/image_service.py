@@ -14,7 +14,6 @@ from typing import Final, Literal
 from uuid import UUID
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import FairwireError, Refused, Unavailable
 from fairwire_protocol.models import Image
@@ -27,6 +26,7 @@ from fairwire_server.chat.image_rules import may_see_image
 from fairwire_server.chat.image_store import ImageRow, ImageStore
 from fairwire_server.chat.images import ImageWorker
 from fairwire_server.context import BinaryReply, Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work, Works
 from fairwire_server.files.store import FileStore
 

@@ -135,8 +135,11 @@ class Indexer:
             if len(texts) > self._batch and self._stretch > STRETCH_MIN:
                 self._stretch /= 2
                 continue
+            began = self._works.clock.monotonic()
             await self.write(texts[: self._batch])
             count += len(texts[: self._batch])
+            if texts:  # as long again is for messages: there may be a million to recover
+                await self._works.clock.sleep(self._works.clock.monotonic() - began)
             if len(texts) <= self._batch or texts == before:  # all of it, or what cannot be written at all
                 start = end
                 self._stretch = min(self._stretch * 2, STRETCH_MAX)

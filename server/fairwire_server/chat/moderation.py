@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.events import Announcement
 from fairwire_protocol.operations import Empty, Request
@@ -33,6 +31,7 @@ from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.rules import check_visible
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.together import Together
 from fairwire_server.database.work import Work, Works
 from fairwire_server.streams.messages import render_message

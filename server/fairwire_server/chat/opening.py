@@ -6,7 +6,6 @@ from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import Card
@@ -20,6 +19,7 @@ from fairwire_server.chat.rules import check_may_open, check_may_write
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Work
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Unavailable
 from fairwire_server.accounts.rules import Caller
@@ -18,6 +17,7 @@ from fairwire_server.chat.records import TeamFact
 from fairwire_server.chat.routing import Online
 from fairwire_server.chat.rules import ROUTING, Candidate, route
 from fairwire_server.chat.store import ChatStore
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work
 
 __all__ = ["Pair", "Paired", "Pairing", "Want"]

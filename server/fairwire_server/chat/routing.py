@@ -7,7 +7,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Unavailable
 from fairwire_protocol.events import MarkerMoved
@@ -17,6 +16,7 @@ from fairwire_server.chat.posting import Listener, Posting, message_row
 from fairwire_server.chat.records import Locked, Post, TeamFact
 from fairwire_server.chat.rules import ROUTING, Candidate, RoutingStep, route
 from fairwire_server.chat.store import ChatStore
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work
 from fairwire_server.streams.messages import TransferDetail
 from fairwire_server.streams.told import Draft, Told

@@ -29,6 +29,7 @@ from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
 from fairwire_server.database.errors import ConstraintViolated
+from fairwire_server.database.ids import as_id
 from fairwire_server.database.work import Work, Works
 
 __all__ = ["Accepted", "Sender"]
@@ -116,17 +117,18 @@ class Sender:
         elif request.image is None:
             raise Refused("invalid", "An image message names an uploaded image.", field="image")
         image = request.image if request.kind == "image" else None
-        content = f"{request.conversation}\0{request.kind}\0{image}\0{text}"
+        conversation = as_id(request.conversation)
+        content = f"{conversation}\0{request.kind}\0{image}\0{text}"
         return _Item(
             caller,
             context,
-            request.conversation,
-            context.cid,
+            conversation,
+            as_id(context.cid),
             text,
             image,
             flagged,
             sha256(content.encode()).digest()[:16],
-            caller.exhibitor or self._homes.get(request.conversation, request.conversation),
+            caller.exhibitor or self._homes.get(conversation, conversation),
             asyncio.get_running_loop().create_future(),
         )
 

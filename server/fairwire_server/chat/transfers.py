@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.events import OfferClosed, OfferMade
 from fairwire_protocol.models import BuyerCard, Offer, Person, Transfer, TransferReason
@@ -27,6 +25,7 @@ from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.rules import check_visible
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Work, Works
 from fairwire_server.streams.told import Draft, Told

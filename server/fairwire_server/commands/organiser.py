@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 
 import click
-import uuid_utils.compat
 
 from fairwire_server.accounts.passwords import Passwords
 from fairwire_server.bus.notify import notify_reset
 from fairwire_server.clock import SystemClock
 from fairwire_server.commands.common import open_database, run
+from fairwire_server.database.ids import uuid7
 from fairwire_server.importing.failures import FailureFiles
 from fairwire_server.importing.importer import Importer, Options
 from fairwire_server.importing.report import Report
@@ -46,7 +46,7 @@ def create(fair: str, login: str, name: str, email: str, language: str) -> None:
     """Create an organiser's account. The password is asked for, or read from standard input when that is no terminal."""
     password = _password()
     fields: dict[str, object] = {
-        "fair": fair, "id": str(uuid_utils.compat.uuid7()), "exhibitor": "", "type": "organiser", "name": name or login,
+        "fair": fair, "id": str(uuid7()), "exhibitor": "", "type": "organiser", "name": name or login,
         "login": login, "email": email, "email_verified": bool(email), "language": language,
     }  # fmt: skip
     report = run(_create(from_environment(), password, Row(1, "account", fields)))

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_server.accounts.callers import Callers
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.store import AccountStore
@@ -18,6 +16,7 @@ from fairwire_server.chat.snapshot import OPEN_CHATS, OPEN_MESSAGES, chat_parts
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.contacts.service import ContactLimits, Contacts
 from fairwire_server.contacts.store import ContactStore
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.present import Present
 from fairwire_server.database.work import Work, Works
 from fairwire_server.folding import Folding

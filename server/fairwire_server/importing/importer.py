@@ -12,12 +12,12 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-import uuid_utils.compat
 
 from fairwire_protocol.errors import Unavailable
 from fairwire_server.accounts.logins import fold_login
 from fairwire_server.chat.search_tokens import SearchTokens
 from fairwire_server.clock import Clock
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.pool import Database
 from fairwire_server.folding import Folding
 from fairwire_server.importing.failures import FailureFiles
@@ -40,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 
 def fresh_id(what: str, key: str) -> UUID:
     """A new id, whatever it is for."""
-    return uuid_utils.compat.uuid7()
+    return uuid7()
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -18,11 +18,10 @@ from hashlib import sha256
 from typing import Final, Literal
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Refused, Unavailable
 from fairwire_protocol.models import Guest, Side
 from fairwire_server.accounts.throttle import Throttle
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.entry_rules import GUESTS_MAX, Gate, check_gate, closes_at, gate_of, opens_at

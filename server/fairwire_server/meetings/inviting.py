@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import Person, Side
 from fairwire_protocol.operations import Empty
@@ -15,6 +13,7 @@ from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller, booking_scopes
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.entry_rules import Entrance, check_inviter, check_keeper, check_sees, gate_of

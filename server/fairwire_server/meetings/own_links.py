@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.models import Side
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work
 from fairwire_server.meetings.links import Invitation, Links
 from fairwire_server.meetings.rooms_store import RoomStore

@@ -7,14 +7,13 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.operations import bookings as operations
 from fairwire_server.accounts.commands import Commands
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.bookings import last_word, said, side_of

@@ -15,7 +15,6 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations import slots as operations
@@ -28,6 +27,7 @@ from fairwire_server.chat.rules import check_may_open
 from fairwire_server.clock import milliseconds
 from fairwire_server.context import Context
 from fairwire_server.database.errors import ConstraintViolated
+from fairwire_server.database.ids import as_id, uuid7
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.making import Making
 from fairwire_server.meetings.members import Teams
@@ -107,8 +107,8 @@ class Requesting:
         return _Item(
             caller,
             context,
-            cid,
-            request.slot,
+            as_id(cid),
+            as_id(request.slot),
             topic_for(request.topic, self._keywords(caller.fair)),
             request.exhibit,
             fingerprint(operations.REQUEST.name, request),

@@ -8,10 +8,10 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.operations.slots import SlotState
 from fairwire_server.accounts.fair_settings import FairSettings, fair_settings
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.pool import Connection, Row
 from fairwire_server.database.queries import load_queries
 from fairwire_server.meetings.slot_rules import UNUSED, Seats, Span

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.events import BookingChanged
 from fairwire_protocol.models import Booking, BookingNote, Person
@@ -20,6 +19,7 @@ from fairwire_server.chat.posting import Posting, listeners_of, message_row
 from fairwire_server.chat.records import Locked, Post
 from fairwire_server.chat.store import ChatStore
 from fairwire_server.clock import milliseconds
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work
 from fairwire_server.meetings.booking_store import BookingStore
 from fairwire_server.meetings.members import Member, Teams

@@ -12,7 +12,6 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.events import PlaceChanged
@@ -24,6 +23,7 @@ from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.pairing import Paired, Pairing
 from fairwire_server.chat.rules import check_may_open
 from fairwire_server.context import Context
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work, Works
 from fairwire_server.meetings.making import Making
 from fairwire_server.meetings.noticing import Noticing

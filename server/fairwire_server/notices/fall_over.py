@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from uuid_utils.compat import uuid7
-
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work
 from fairwire_server.notices.planning import Planning
 from fairwire_server.notices.records import Claimed, Wanted

@@ -14,11 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from uuid_utils.compat import uuid7
-
 from fairwire_protocol.errors import Unavailable
 from fairwire_protocol.events import NoticeKind
 from fairwire_protocol.models import Side
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.present import Present
 from fairwire_server.database.work import Work
 from fairwire_server.notices.records import SubjectKind, Wanted

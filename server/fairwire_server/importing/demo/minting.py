@@ -7,13 +7,13 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
-import uuid_utils.compat
 
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import AccountKind
 from fairwire_server.accounts.store import AccountStore
 from fairwire_server.accounts.tokens import Tokens
 from fairwire_server.clock import milliseconds
+from fairwire_server.database.ids import uuid7
 from fairwire_server.database.work import Work, Works
 from fairwire_server.importing.demo.install import DemoAccount, accounts_of, demo_account
 from fairwire_server.importing.store import ImportStore
@@ -81,7 +81,7 @@ class Minting:
     async def _mint(self, work: Work, secret: bytes, accounts: Sequence[DemoAccount]) -> list[MintedToken]:
         until = work.now + self._life
         tokens = Tokens(secret, self._life)
-        sessions = [uuid_utils.compat.uuid7() for _ in accounts]
+        sessions = [uuid7() for _ in accounts]
         store = ImportStore(work.connection)
         fairs = {row["code"]: row["id"] for row in await store.fetch("fair_codes")}
         await store.execute("open_sessions", sessions, [account.id for account in accounts], DEVICE, work.now, until)
