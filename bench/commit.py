@@ -3,8 +3,9 @@
     python -m bench.commit [--profile plain|full] [--seconds S] [--pairs N] [--quick] [--json FILE]
 
 Every pair is a buyer and an exhibitor's account in one conversation, each on a socket; whoever receives a message answers it, so
-that one message is on its way in each pair. Then the same pairs talk at half the rate that was reached, which is where latency
-means something: from the send to the event at the *other* person.
+that one message is on its way in each pair. The same pairs also talk at half the rate that they reach at first, which is where latency
+means something: from the send to the event at the *other* person. That comes before the references, since PostgreSQL tidies up after
+these for a while.
 
 * plain: short Latin texts, nothing acknowledged, no search index (FAIRWIRE_SEARCH_INDEX=false).
 * full: 60 % Chinese texts of 6 to 60 characters, each acknowledged and read (a client has one `chat.read` per chat under way and
@@ -114,19 +115,19 @@ async def profile(report: Report, name: Profile, pairs: int, seconds: float) -> 
         served = await stack.enter_async_context(serving(cores, SERVE, "running at", folder, **environment))
         progress(f"{name}: {TALKING} pairs open their chats")
         load = await talking(served, dsn, "talk", TALKING, talk_of(name))
-        bare = await bare_database(engine)
         pids, samples = (served.pid, first), Samples()
         await stretch(load, pids, 3)
+        rate = (await stretch(load, pids, seconds)).per_s / 2
+        for _ in range(min(3, pairs)):
+            progress(f"{name}: half of the load")
+            samples.half.append(await stretch(load, pids, seconds, rate))
+        bare = await bare_database(engine)
         await reference(cores, "bare_commit", bare, folder, first, 2)
         for number in range(pairs):
             progress(f"{name}: pair {number + 1} of {pairs}")
             samples.ours.append(await stretch(load, pids, seconds))
             samples.bare.append(await reference(cores, "bare_commit", bare, folder, first, seconds))
             samples.batched.append(await reference(cores, "bare_batched", bare, folder, first, seconds / 2))
-        rate = median(ours.per_s for ours in samples.ours) / 2
-        for _ in range(min(3, pairs)):
-            progress(f"{name}: half of the load")
-            samples.half.append(await stretch(load, pids, seconds, rate))
         await asyncio.sleep(1.5)  # markers and the index come after
         rows, indexed = await counted(dsn, load)
     report.say(
