@@ -117,6 +117,31 @@ async def test_c15_recovery_in_many_small_pages_finds_everything_once(desk: Desk
         assert await made.recover() == 0
 
 
+async def test_c15_recovery_rests_for_as_long_as_it_writes(
+    desk: Desk, said: tuple[UUID, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be a million texts to recover, and messages come first."""
+    conversation, _ = said
+    clock = ManualClock(desk.running.node.clock.now())
+    async with indexer(desk, clock, run=False, batch=1) as made:
+        write = made.write
+
+        async def taking_time(texts: Sequence[Unindexed]) -> None:
+            await write(texts)
+            if texts:
+                clock.advance(3.0)
+
+        monkeypatch.setattr(made, "write", taking_time)
+        recovering = asyncio.create_task(made.recover())
+        for written in range(1, 6):
+            await clock.until_sleeping()
+            assert await desk.value("indexed", conversation) == written
+            clock.advance(2.9)
+            assert clock.sleeping == 1
+            clock.advance(0.1)
+        assert await recovering == 5
+
+
 async def test_c15_progress_stays_behind_what_may_still_commit(desk: Desk, said: tuple[UUID, list[int]]) -> None:
     now = desk.running.node.clock.now()
     async with indexer(desk, ManualClock(now), run=False) as made:
