@@ -51,7 +51,9 @@ class Writer(Person):
         while (left := until - time.monotonic()) > 0:
             self.show(TYPING, ShowTyping(conversation=chat.id))
             gevent.sleep(min(TYPING_S, left))
-        if not self.station.quiet:
+        if not self.station.quiet and (
+            chat.holds or self.role == "buyer"
+        ):  # it may have been given away while this was typed
             self.say(chat, text=words)
 
     def _look(self, chat: Chat) -> None:
