@@ -29,7 +29,7 @@ class Writer(Person):
 
     def is_for_me(self, message: Message, chat: Chat) -> bool:
         """What the other side wrote: to the buyer, or to the holder."""
-        return message.side != ("buyer" if self.role == "buyer" else "team") and (chat.holds or self.role == "buyer")
+        return message.side != ("buyer" if self.role == "buyer" else "team") and self._speaks(chat)
 
     def received(self, chat: Chat) -> None:
         """It is looked at soon, and mostly answered later; several messages get one answer."""
@@ -51,9 +51,7 @@ class Writer(Person):
         while (left := until - time.monotonic()) > 0:
             self.show(TYPING, ShowTyping(conversation=chat.id))
             gevent.sleep(min(TYPING_S, left))
-        if not self.station.quiet and (
-            chat.holds or self.role == "buyer"
-        ):  # it may have been given away while this was typed
+        if not self.station.quiet and self._speaks(chat):  # it may have been given away while this was typed
             self.say(chat, text=words)
 
     def _look(self, chat: Chat) -> None:
@@ -66,8 +64,12 @@ class Writer(Person):
 
     def _reply(self, chat: Chat) -> None:
         chat.answering = False
-        if chat.holds or self.role == "buyer":
+        if self._speaks(chat):
             self.write(chat)
+
+    def _speaks(self, chat: Chat) -> bool:
+        """Whether it is the one of its side who writes."""
+        return chat.holds or self.role == "buyer"
 
     def _upload(self) -> UUID | None:
         """By HTTP, through locust's own client, which counts it."""

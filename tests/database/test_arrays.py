@@ -50,7 +50,7 @@ async def test_nothing_else_is_an_array(pool: Database, wrong: object) -> None:
 
 
 async def test_no_element_is_asked_for_an_abstract_class(pool: Database) -> None:
-    """A call of Python for each would be a tenth of what messages cost the server."""
+    """It would be a call of Python for each."""
     asked = 0
 
     def seen(frame: FrameType, event: str, _: object) -> None:

@@ -43,7 +43,9 @@ async def test_postgresql_prepares_every_query(path: Path, database: Database) -
 async def test_the_snapshot_is_one_statement_that_prepares_w5(database: Database) -> None:
     snapshots = Snapshots(Works(database, SystemClock()), [*chat_parts(), *meeting_parts()], (300, 20, 20))
     async with database.reader() as connection:
-        await connection.prepare(snapshots.sql)
+        prepared = await connection.prepare(snapshots.sql)
+        assert prepared.get_parameters()
+        assert prepared.get_attributes()
 
 
 @pytest.mark.parametrize(("name", "arguments"), [("resume", 5), ("arrive_resuming", 4)])

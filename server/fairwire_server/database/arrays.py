@@ -1,8 +1,8 @@
 """What asyncpg takes for an array, named by concrete types.
 
 Of each element of an array parameter asyncpg asks whether it is an array, too, and asks an abstract class, which is a call of Python
-each time: an eighth of the server's processor time while bookings are decided, a twelfth while messages are written. The same
-question about concrete types is answered in C. A version of asyncpg that keeps its classes elsewhere is left as it is.
+each time; a batch of messages or bookings has thousands of elements. The same question about concrete types is answered in C. A
+version of asyncpg that keeps its classes elsewhere is left as it is.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Final
 
 from asyncpg.protocol import protocol
 
-__all__ = ["ARRAYS", "ask_for_concrete_types"]
+__all__ = ["ask_for_concrete_types"]
 
-ARRAYS: Final[tuple[type, ...]] = (list, tuple, set, frozenset, deque, range, type({}.keys()), type({}.values()))
+_ARRAYS: Final[tuple[type, ...]] = (list, tuple, set, frozenset, deque, range, type({}.keys()), type({}.values()))
 """What may be passed as an array; anything else is asyncpg's `DataError`."""
 
 
@@ -22,4 +22,4 @@ def ask_for_concrete_types() -> None:
     """For all connections of this process."""
     for name in ("IterableABC", "SizedABC"):
         if hasattr(protocol, name):
-            setattr(protocol, name, ARRAYS)
+            setattr(protocol, name, _ARRAYS)

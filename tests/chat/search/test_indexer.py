@@ -73,6 +73,7 @@ async def test_c15_a_sent_text_is_found_within_two_seconds(desk: Desk) -> None:
     async with asyncio.timeout(2):
         await desk.say("buyer", conversation, "hello")
         await until_indexed(desk, conversation, 1)
+    assert await desk.value("is_indexed", conversation, 1)
 
 
 async def test_c15_what_is_fed_is_written_after_its_gathering_time(desk: Desk, said: tuple[UUID, list[int]]) -> None:
@@ -98,6 +99,7 @@ async def test_c15_what_a_crash_left_is_recovered_at_the_start(desk: Desk, said:
     conversation, _ = said
     async with indexer(desk, ManualClock(desk.running.node.clock.now())):
         await until_indexed(desk, conversation, 5)
+    assert await desk.value("indexed", conversation) == 5
 
 
 async def test_c15_a_full_queue_is_made_good_by_recovery(desk: Desk, said: tuple[UUID, list[int]]) -> None:
@@ -107,6 +109,7 @@ async def test_c15_a_full_queue_is_made_good_by_recovery(desk: Desk, said: tuple
         made.feed(texts_of(desk, conversation, seqs))
         assert made.waiting == 2
         await until_indexed(desk, conversation, 5)
+    assert await desk.value("indexed", conversation) == 5
 
 
 async def test_c15_recovery_in_many_small_pages_finds_everything_once(desk: Desk, said: tuple[UUID, list[int]]) -> None:
@@ -188,6 +191,7 @@ async def test_c15_while_the_database_refuses_the_batch_waits(
         await until_indexed(desk, conversation, 5)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+    assert await desk.value("indexed", conversation) == 5
 
 
 async def test_c12_a_recall_between_feed_and_write_leaves_nothing_in_the_index(
