@@ -17,6 +17,7 @@ from fairwire_server.jobs.hints import Hints
 from fairwire_server.jobs.lanes import Lanes
 from fairwire_server.meetings.calendar import Calendars, Party
 from fairwire_server.meetings.links import Links
+from fairwire_server.meetings.notice_store import MeetingNoticeStore
 from fairwire_server.meetings.own_links import OwnLinks
 from fairwire_server.meetings.rooms_store import RoomStore
 from fairwire_server.notices.claiming import Claims
@@ -106,7 +107,8 @@ def make_worker(
     rendering = Rendering(unsubscribing.address, "https://fair.example")
     lanes = Lanes(claims, outcomes, rendering, channels, clock)
     hints.heard = lanes.hint
-    return Worker(claims, outcomes, lanes, TakingIn(works, store, fall_over, present), rendering)
+    taking_in = TakingIn(works, store, fall_over, MeetingNoticeStore().keep, present)
+    return Worker(claims, outcomes, lanes, taking_in, rendering)
 
 
 class Passing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ import pytest
 
 from tests.harness.node import Running, running_node
 from tests.harness.until import until
+from tests.meetings.booth import Booth
 from tests.permissions.caller import HttpDoor
 
 
@@ -29,15 +31,15 @@ class Desk:
     def token(self, name: str) -> str:
         return self.running.ground[name].token
 
-    async def failed(self, recipient: str, *, useful: bool = True) -> UUID:
-        """A notice that has failed."""
+    async def failed(self, recipient: str, *, useful: bool = True, about: UUID | None = None) -> UUID:
+        """A notice that has failed, of this booking or of one that is not there."""
         notice, now = uuid4(), self.running.node.clock.now()
         await self.rows.execute(
             "INSERT INTO notice (id, fair_id, subject, subject_id, kind, recipient_id, side, channel, priority, due_at, wanted_at,"
             " useless_at, state, reason, attempts, created_at, ended_at)"
-            " VALUES ($1, $2, 'booking', $1, 'assigned', $3, 'team', 'sms', 1, $4, $4, $5, 'failed', 'refused', 1, $4, $4)",
+            " VALUES ($1, $2, 'booking', $6, 'assigned', $3, 'team', 'sms', 1, $4, $4, $5, 'failed', 'refused', 1, $4, $4)",
             notice, self.running.ground.fairs["one"], self.running.ground[recipient].id, now,
-            now + timedelta(hours=1 if useful else -1),
+            now + timedelta(hours=1 if useful else -1), about or notice,
         )  # fmt: skip
         await self.rows.execute(
             "INSERT INTO notice_attempt (notice_id, number, provider, worker, at, ended_at, outcome, reason)"
@@ -104,6 +106,25 @@ async def test_a_failed_notice_is_retried_while_it_is_of_use_n3(desk: Desk) -> N
     assert await desk.rows.fetchval("SELECT state FROM notice WHERE id = $1", useful) == "planned"
     answer = await desk.http.call(organiser, "organiser.retry_notice", {"notice": str(useless)})
     assert answer.outcome == "not_retryable"
+
+
+async def test_a_retry_waits_for_whoever_changes_the_meeting_n4(desk: Desk) -> None:
+    """Planned beside a cancellation, which has looked for what to take back, it could leave after that is acknowledged."""
+    booth = Booth(desk.running)
+    notice = await desk.failed("sales", about=(booking := await booth.booking(await booth.slot())))
+
+    async def waiting() -> bool:
+        return bool((await booth.row("waiting"))["count"])
+
+    async with booth.running.node.works.begin() as work:
+        await booth.store.lock(work.connection, [booking])
+        retrying = asyncio.create_task(
+            desk.http.ok(desk.token("organiser"), "organiser.retry_notice", notice=str(notice))
+        )
+        await until(waiting)
+        assert await desk.rows.fetchval("SELECT state FROM notice WHERE id = $1", notice) == "failed"
+    await retrying
+    assert await desk.rows.fetchval("SELECT state FROM notice WHERE id = $1", notice) == "planned"
 
 
 async def test_providers_are_shown_n6(database_url: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from fairwire_protocol.errors import Unavailable
 from fairwire_server.meetings.records import BookingFact, Change
 from fairwire_server.notices.claiming import LEASE_S
 from fairwire_server.notices.outcomes import Ended
-from fairwire_server.notices.parcels import Parcel, TryLater
+from fairwire_server.notices.parcels import Parcel, Receipt, TryLater
 from fairwire_server.notices.rules import Failure
 from tests.harness.clock import ManualClock
 from tests.harness.until import until
@@ -345,6 +345,54 @@ async def test_a_change_is_not_acknowledged_while_its_notice_is_being_handed_ove
         await cancelling
         await drain.rest()
     assert order[:3] == ["left", "left", "acked"]
+
+
+async def test_what_a_report_plans_while_its_meeting_is_cancelled_does_not_leave_after_the_ack_n4(world: World) -> None:
+    """A short message turns out not to have arrived when the cancellation has just taken back what it found."""
+    entered, release = asyncio.Event(), asyncio.Event()
+    release.set()
+    order: list[object] = []
+
+    async def slow(parcel: Parcel) -> None:
+        entered.set()
+        await release.wait()
+        order.append(parcel.reference)
+
+    async with draining(world, email=slow) as drain:
+        team, buyer = await world.team(), await world.buyer()
+        start = world.clock.now() + 2 * DAY
+        booking = await world.assign(await world.request(team, buyer, start), team.sales)
+        await drain.go(start - SOON)
+        (soon,) = [n for n in await world.notices(team.sales) if (n["kind"], n["channel"]) == ("reminder_soon", "sms")]
+        lost = Receipt(
+            provider="test-sms", reference=soon["id"].hex, outcome="failed", reason="absent", at=world.clock.now()
+        )
+        entered.clear()
+        release.clear()
+        order.clear()
+        async with world.database.transaction() as somebody:
+            await somebody.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", buyer)
+            cancelling = asyncio.ensure_future(world.cancel(booking))
+            await until(partial(waiting, world, 1))  # it has taken back what it found, and plans to tell the buyer
+            reporting = asyncio.ensure_future(drain.worker.taking_in.take_in([lost]))
+            await until(lambda: entered.is_set() or waiting(world, 2))
+        await cancelling
+        order.append("acknowledged")
+        release.set()
+        await reporting
+        await drain.rest()
+    (again,) = [n for n in await world.notices(team.sales) if n["instead_of"] == soon["id"]]
+    assert (again["state"], again["reason"]) == ("skipped", "cancelled")
+    assert order[0] == "acknowledged"
+    assert again["id"] not in order
+
+
+async def waiting(world: World, transactions: int) -> bool:
+    """Whether so many wait for rows that somebody else has."""
+    [row] = await world.fetch(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return int(row["count"]) == transactions
 
 
 async def killed_in_hand(world: World) -> BookingFact:

@@ -52,7 +52,7 @@ def build_notices(
 ) -> dict[str, Any]:
     """The lanes of this process, and what feeds them."""
     url = settings.public_url or f"http://{settings.host}:{settings.port}"
-    store = NoticeStore()
+    store, keep = NoticeStore(), MeetingNoticeStore().keep
     fall_over = FallOver(store, planning, hints)
     unsubscribing = Unsubscribing(works, store, tokens.key, url)
     claims = Claims(
@@ -71,10 +71,10 @@ def build_notices(
     return {
         "hints": hints,
         "lanes": lanes,
-        "taking_in": TakingIn(works, store, fall_over, present),
+        "taking_in": TakingIn(works, store, fall_over, keep, present),
         "unsubscribing": unsubscribing,
         "preferences": Preferences(works, commands, store),
-        "overseeing": Overseeing(works, commands, store, present, hints),
+        "overseeing": Overseeing(works, commands, store, keep, present, hints),
     }
 
 

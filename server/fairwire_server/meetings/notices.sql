@@ -12,6 +12,10 @@ JOIN fair f ON f.id = b.fair_id
 JOIN account a ON a.id = b.buyer_id
 LEFT JOIN account r ON r.id = b.receiver_id;
 
+-- name: keep_bookings
+-- Nobody changes them until this transaction ends (N4). By ascending id, as everybody locks bookings.
+SELECT FROM booking WHERE id = ANY ($1::uuid[]) ORDER BY id FOR SHARE;
+
 -- name: next_meetings
 -- M10: when the next meeting starts of each of these receiving accounts, once one has ended.
 SELECT n.receiver_id, n.ends_at, m.starts_at

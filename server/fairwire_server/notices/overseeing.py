@@ -15,6 +15,7 @@ from fairwire_server.accounts.rules import Caller
 from fairwire_server.context import Context
 from fairwire_server.database.present import Present
 from fairwire_server.database.work import Work, Works
+from fairwire_server.notices.records import Keep
 from fairwire_server.notices.store import NoticeStore
 from fairwire_server.notices.views import attempt_of, notice_item, optional_ms
 
@@ -29,11 +30,18 @@ class Overseeing:
     """Handlers of `organiser.notices`, `…notice`, `…retry_notice` and `…providers`."""
 
     def __init__(
-        self, works: Works, commands: Commands, store: NoticeStore, present: Present, hint: Callable[[], None]
+        self,
+        works: Works,
+        commands: Commands,
+        store: NoticeStore,
+        keep: Keep,
+        present: Present,
+        hint: Callable[[], None],
     ) -> None:
         self._works = works
         self._commands = commands
         self._store = store
+        self._keep = keep
         self._present = present
         self._hint = hint
 
@@ -79,6 +87,7 @@ class Overseeing:
                 raise Refused("not_found")
             if row["state"] == "planned":
                 return Empty()
+            await self._keep(work.connection, [row["subject_id"]])
             now = await self._present(work)
             if not await self._store.value(work.connection, "retry_notice", request.notice, caller.fair, now):
                 raise Refused("not_retryable")

@@ -217,6 +217,10 @@ UPDATE notice_attempt a SET delivery = x.outcome, delivered_at = x.at, reason = 
 FROM attempt x WHERE a.notice_id = x.notice_id AND a.number = x.number
 RETURNING a.notice_id AS id, x.outcome, x.reason;
 
+-- name: subjects
+-- What these notices are about.
+SELECT DISTINCT subject_id FROM notice WHERE id = ANY ($1::uuid[]);
+
 -- name: undelivered
 -- Notices that had been taken for sent and were not delivered: failed after all, with the reason; those still useful fall over (N6).
 UPDATE notice n SET state = 'failed', reason = u.reason, ended_at = $3

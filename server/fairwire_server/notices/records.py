@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Literal, Protocol
@@ -12,11 +12,12 @@ import msgspec
 
 from fairwire_protocol.events import Notice, NoticeKind
 from fairwire_protocol.models import Side
+from fairwire_server.database.pool import Connection
 from fairwire_server.database.work import Work
 from fairwire_server.notices.rules import Addressee, ChannelName
 from fairwire_server.streams.told import Draft
 
-__all__ = ["Claimed", "Facts", "MakeCalendar", "Recipient", "Subject", "SubjectKind", "Wanted"]
+__all__ = ["Claimed", "Facts", "Keep", "MakeCalendar", "Recipient", "Subject", "SubjectKind", "Wanted"]
 
 SubjectKind = Literal["booking", "proposal", "place", "guest", "conversation", "offer", "report"]
 
@@ -119,6 +120,11 @@ class Facts:
     link: str = field(default="", repr=False)
     """The own side's, for the block made for forwarding (M9)."""
     calendar: MakeCalendar | None = field(default=None, repr=False)
+
+
+Keep = Callable[[Connection, Collection[UUID]], Awaitable[None]]
+"""These subjects stay as they are until the transaction ends. For what had ended and is planned again: whoever changes a subject has
+done so before, and is seen when it is claimed, or does so afterwards, and takes it back (N4). Before notices are locked."""
 
 
 class Subject(Protocol):
