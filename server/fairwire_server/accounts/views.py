@@ -17,14 +17,15 @@ __all__ = ["colleague", "missing_of", "own_account", "profile_of"]
 
 def own_account(row: AccountRow) -> Account:
     """Everything an account may know of itself: also the snapshot's and the welcome's `account`."""
+    profile = profile_of(row)
     return msgspec.structs.replace(
         colleague(row, contact_data=True),
         role=row.role,
         complete=row.complete,
-        missing=missing_of(row),
+        missing=_missing(row, profile),
         country=row.country,
         interests=tuple(row.interests or ()),
-        profile=profile_of(row),
+        profile=profile,
         capabilities=_granted(row.capabilities, row.kind),
     )
 
@@ -67,14 +68,16 @@ def profile_of(row: AccountRow) -> dict[str, str]:
 
 def missing_of(row: AccountRow) -> tuple[str, ...]:
     """What a buyer's profile still lacks (A3). A known company and verified addresses need not be typed in again."""
+    return _missing(row, profile_of(row))
+
+
+def _missing(row: AccountRow, profile: dict[str, str]) -> tuple[str, ...]:
     if row.kind != "buyer":
         return ()
-    profile = profile_of(row)
-    for name, known in (
-        ("company", row.company),
-        ("email", row.email if row.email_verified else None),
-        ("mobile", row.mobile if row.mobile_verified else None),
-    ):
-        if known:
-            profile.setdefault(name, known)
-    return missing_fields(fair_settings(row.settings).profile_fields, row.country, row.interests or (), profile)
+    known = {
+        "company": row.company,
+        "email": row.email if row.email_verified else None,
+        "mobile": row.mobile if row.mobile_verified else None,
+    }
+    filled = {name: text for name, text in known.items() if text} | profile
+    return missing_fields(fair_settings(row.settings).profile_fields, row.country, row.interests or (), filled)

@@ -13,10 +13,8 @@ from uuid import UUID
 import msgspec
 
 from fairwire_protocol.codec import MSGPACK
-from fairwire_protocol.models import Account, Entry, Message, Offer, Person, Side
+from fairwire_protocol.models import Entry, Message, Offer, Person, Side
 from fairwire_server.accounts.rules import Caller
-from fairwire_server.accounts.store import AccountRow
-from fairwire_server.accounts.views import own_account
 from fairwire_server.clock import milliseconds
 from fairwire_server.contacts.entries import BuyerRow
 from fairwire_server.database.queries import load_queries
@@ -43,7 +41,7 @@ def chat_parts() -> list[Part]:
     contacts = load_queries("fairwire_server.contacts")
     chat = load_queries("fairwire_server.chat")
     return [
-        Part("me", accounts["snapshot_account"], _me),
+        Part("own", accounts["snapshot_account"], _own),
         Part("recent", contacts["snapshot_recent"], _of_readers(_recent)),
         Part("starred", contacts["snapshot_starred"], _of_readers(_starred)),
         Part("messages", chat["snapshot_messages"], _of_readers(_messages)),
@@ -60,8 +58,8 @@ def _of_readers(build: Callable[[Sequence[Values], Caller], T]) -> Callable[[Seq
     return built
 
 
-def _me(rows: Sequence[Values], _: Caller) -> Account:
-    return own_account(AccountRow(*rows[0]))
+def _own(rows: Sequence[Values], _: Caller) -> Values:
+    return rows[0]
 
 
 def _recent(rows: Sequence[Values], caller: Caller) -> Recent:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from operator import itemgetter
 from typing import Final, Self, TypeAlias
 
 import asyncpg
@@ -236,8 +237,8 @@ def _jsonb_encoded(value: str | bytes) -> bytes:
     return b"\x01" + (value.encode() if isinstance(value, str) else value)
 
 
-def _jsonb_decoded(data: bytes) -> bytes:
-    return bytes(data[1:])
+_jsonb_decoded: Final = itemgetter(slice(1, None))
+"""Of bytes their bytes from the second on."""
 
 
 async def _keep(_: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -79,12 +79,16 @@ class FirstStates:
         self._kept.move_to_end(key)
         return frames
 
-    async def read(self, caller: Caller, codec: Codec) -> tuple[Frames, Account, Position]:
-        """The caller's frames as the database has them now, with the own account and the fair's position of the same instant."""
+    async def read(
+        self, caller: Caller, codec: Codec, arrival: Arrival | None = None
+    ) -> tuple[Frames, Account, Position]:
+        """The caller's frames as the database has them now, with the own account and the fair's position of the same instant. Where the
+        stream still stands as on `arrival` the own account does, too."""
         state = await self._snapshots.take(caller)
         frames = _frames(state, caller, codec)
         self._keep((caller.account, codec.name), frames)
-        return frames, state.me, state.fair
+        me = state.me if arrival is None or state.account != arrival.account else arrival.me
+        return frames, me, state.fair
 
     def _now(self) -> int:
         return milliseconds(self._clock.now())

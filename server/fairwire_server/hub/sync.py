@@ -112,7 +112,7 @@ class Sync:
         frames, me, fair = self._first.kept(arrival, socket.codec), arrival.me, arrival.fair
         if frames is None:
             started = self._clock.monotonic()
-            frames, me, fair = await self._first.read(socket.caller, socket.codec)
+            frames, me, fair = await self._first.read(socket.caller, socket.codec, arrival)
             self._metrics.snapshot_seconds.observe(self._clock.monotonic() - started)
         else:
             self._metrics.snapshots_kept += 1

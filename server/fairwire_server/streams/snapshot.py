@@ -17,6 +17,8 @@ from uuid import UUID
 from fairwire_protocol.errors import Refused
 from fairwire_protocol.models import Account, Booking, Entry, Message, Offer, Place, Position
 from fairwire_server.accounts.rules import Caller
+from fairwire_server.accounts.store import AccountRow
+from fairwire_server.accounts.views import own_account
 from fairwire_server.database.gathered import Gathered
 from fairwire_server.database.queries import load_queries
 from fairwire_server.database.work import Works
@@ -27,7 +29,7 @@ __all__ = ["FirstState", "Part", "Recent", "Snapshots", "Values"]
 
 Values: TypeAlias = Sequence[Any]
 """The columns of one ROW(…)."""
-BATCH: Final = 8
+BATCH: Final = 16
 """First states in one statement: to encode them is a pause of the loop."""
 AT_ONCE: Final = 2
 
@@ -46,13 +48,18 @@ class FirstState:
 
     account: Position
     fair: Position
-    me: Account
+    own: Values
     recent: Recent
     starred: tuple[UUID, ...]
     messages: Packed[Message]
     offers: tuple[Offer, ...]
     bookings: tuple[Booking, ...]
     places: tuple[Place, ...]
+
+    @property
+    def me(self) -> Account:
+        """The own account, from the columns of its row."""
+        return own_account(AccountRow(*self.own))
 
 
 @dataclass(frozen=True, slots=True)
