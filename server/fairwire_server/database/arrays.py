@@ -1,8 +1,8 @@
 """What asyncpg takes for an array, named by concrete types.
 
-Of each element of an array parameter asyncpg asks whether it is an array, too, and asks an abstract class, which is a call of Python
-each time; a batch of messages or bookings has thousands of elements. The same question about concrete types is answered in C. A
-version of asyncpg that keeps its classes elsewhere is left as it is.
+Of each array parameter, and of each of its elements, asyncpg asks whether it is an array, and asks abstract classes, which is a call
+of Python each time; a batch of messages or bookings has dozens of arrays and thousands of elements. The same questions about concrete
+types are answered in C. A version of asyncpg that keeps its classes elsewhere is left as it is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,6 @@ _ARRAYS: Final[tuple[type, ...]] = (list, tuple, set, frozenset, deque, range, t
 
 def ask_for_concrete_types() -> None:
     """For all connections of this process."""
-    for name in ("IterableABC", "SizedABC"):
+    for name, types in (("IterableABC", _ARRAYS), ("SizedABC", _ARRAYS), ("MappingABC", (dict,))):
         if hasattr(protocol, name):
-            setattr(protocol, name, _ARRAYS)
+            setattr(protocol, name, types)

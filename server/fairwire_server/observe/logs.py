@@ -8,7 +8,7 @@ local variables, so that a careless line cannot leak.
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
@@ -56,7 +56,7 @@ LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": loggin
 
 def new_correlation() -> str:
     """An id for one call; random, since it is all a stranger is told of a fault."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def hide_private(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
