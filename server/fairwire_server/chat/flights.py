@@ -44,7 +44,7 @@ IN_FLIGHT: Final = 4
 """At most: those that commit, and those beside one that is held up."""
 FEW: Final = 16
 """So many do not wait for the COMMIT of others."""
-APART_S: Final = 0.01
+APART_S: Final = 0.02
 """Between the beginnings of two batches of few."""
 PATIENCE_S: Final = 0.05
 
