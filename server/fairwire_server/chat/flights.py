@@ -149,8 +149,14 @@ class Flights(Generic[T]):
 
     async def _change(self, within: float | None = None) -> None:
         """Return once a flight is decided or over, rows are let go or, being stuck, an item has come; or after `within` seconds."""
-        self._turned = turned = asyncio.get_running_loop().create_future()
-        await asyncio.wait([turned], timeout=within)
+        loop = asyncio.get_running_loop()
+        self._turned = turned = loop.create_future()
+        timer = None if within is None else loop.call_later(within, self._turn)
+        try:
+            await turned
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _next_batch(self) -> list[T]:
         """Who has waited longest, without those whose rows may be held."""
