@@ -12,7 +12,6 @@ from uuid import UUID
 import pytest
 
 from fairwire_protocol.errors import Refused
-from fairwire_server.chat import flights
 from fairwire_server.chat.flights import BATCH, FEW, Batches, Flight, Flights, fail
 from tests.harness.until import until
 
@@ -23,9 +22,9 @@ Item = tuple[str, int] | tuple[str, int, int]
 class Field:
     """Where flights go: each batch stays until it is let go, in two steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, apart_s: float) -> None:
         self.batches: list[list[Item]] = []
-        self.flights = Flights(self._settle, lambda item: [UUID(int=row) for row in item[1:]])
+        self.flights = Flights(self._settle, lambda item: [UUID(int=row) for row in item[1:]], apart_s)
         self._gates: list[tuple[asyncio.Event, asyncio.Event]] = []
         self._came = asyncio.Condition()
 
@@ -55,8 +54,8 @@ class Field:
 
 
 @asynccontextmanager
-async def field() -> AsyncIterator[Field]:
-    one = Field()
+async def field(apart_s: float = 0.01) -> AsyncIterator[Field]:
+    one = Field(apart_s)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(one.flights.run())
         try:
@@ -94,9 +93,8 @@ async def test_few_wait_for_the_commit_before_them_but_not_for_long() -> None:
         assert one.batches == [[("a", 1)], [("b", 2), ("c", 3)], [("d", 4)]]
 
 
-async def test_few_gather_for_a_moment_after_a_batch_and_many_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flights, "APART_S", 3600.0)
-    async with field() as one:
+async def test_few_gather_for_a_moment_after_a_batch_and_many_do_not() -> None:
+    async with field(apart_s=3600.0) as one:
         one.flights.add(("alone", 1))
         await one.until(1)
         one.land(0)
@@ -183,7 +181,7 @@ async def test_what_was_refused_needs_no_collector() -> None:
         for one in batch:
             fail(one, Refused("slot_full"))
 
-    batches: Batches[_Asked] = Batches(refuse, lambda _: (), lambda error: error)
+    batches: Batches[_Asked] = Batches(refuse, lambda _: (), lambda error: error, 0.01)
     gc.disable()
     try:
         async with asyncio.TaskGroup() as group:

@@ -44,8 +44,6 @@ IN_FLIGHT: Final = 4
 """At most: those that commit, and those beside one that is held up."""
 FEW: Final = 16
 """So many do not wait for the COMMIT of others."""
-APART_S: Final = 0.02
-"""Between the beginnings of two batches of few."""
 PATIENCE_S: Final = 0.05
 
 
@@ -60,18 +58,24 @@ class Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Gathers items and hands them to `settle` in batches; `rows` names what an item needs locked, as far as others need the same."""
+    """Gathers items and hands them to `settle` in batches; `rows` names what an item needs locked, as far as others need the same.
+
+    Batches of few begin `apart_s` seconds apart."""
 
     def __init__(
-        self, settle: Callable[[Sequence[T], Flight[T]], Awaitable[None]], rows: Callable[[T], Collection[UUID]]
+        self,
+        settle: Callable[[Sequence[T], Flight[T]], Awaitable[None]],
+        rows: Callable[[T], Collection[UUID]],
+        apart_s: float,
     ) -> None:
         self._settle = settle
         self._rows = rows
+        self._apart_s = apart_s
         self._flying: set[Flight[T]] = set()
         self._held: Counter[UUID] = Counter()
         self._came = asyncio.Event()
         self._stuck = False
-        self._began = -APART_S
+        self._began = -apart_s
         self._turned: asyncio.Future[None] | None = None
         self.waiting: list[T] = []
 
@@ -142,7 +146,7 @@ class Flights(Generic[T]):
                 await self._change()
             elif left > 0:
                 await self._change(left)
-            elif few and (early := self._began + APART_S - now) > 0:
+            elif few and (early := self._began + self._apart_s - now) > 0:
                 await self._change(early)
             else:
                 return
@@ -184,10 +188,11 @@ class Batches(Generic[AskedT]):
         commit: Callable[[Sequence[AskedT], Flight[AskedT]], Awaitable[None]],
         rows: Callable[[AskedT], Collection[UUID]],
         meant: Callable[[Exception], Exception],
+        apart_s: float,
     ) -> None:
         self._commit = commit
         self._meant = meant
-        self._flights = Flights(self._settle, rows)
+        self._flights = Flights(self._settle, rows, apart_s)
         self.decided = self._flights.decided
         self.holding = self._flights.holding
 

@@ -34,6 +34,8 @@ from fairwire_server.database.work import Work, Works
 
 __all__ = ["Accepted", "Sender"]
 
+APART_S: Final = 0.02
+"""Between the beginnings of two batches of few messages."""
 HOMES: Final = 200_000
 
 
@@ -91,7 +93,7 @@ class Sender:
         self._text_max = text_max
         self._accepted = accepted
         self._observe = observe
-        self._batches = Batches(self._commit, _rows_of, _meant)
+        self._batches = Batches(self._commit, _rows_of, _meant, APART_S)
         # Which exhibitor a conversation belongs to never changes; a buyer's call does not say it.
         self._homes: dict[UUID, UUID] = {}
         # Seconds from a buyer's message to its answer, the latest of each exhibitor until the next write (C5).

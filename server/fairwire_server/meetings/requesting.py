@@ -46,6 +46,8 @@ from fairwire_server.meetings.waiting_store import WaitingStore
 
 __all__ = ["Requesting", "topic_for"]
 
+APART_S: Final = 0.01
+"""Between the beginnings of two batches of few requests: in a race a few wait for each answer."""
 MEANT: Final = {"booking_buyer_free": "buyer_busy", "booking_cid_unique": "cid_reused"}
 """What the constraints say to a client, where they know better."""
 
@@ -92,7 +94,7 @@ class Requesting:
         self._places = places
         self._making = making
         self._keywords = keywords
-        self._batches = Batches(self._commit, _rows_of, _meant)
+        self._batches = Batches(self._commit, _rows_of, _meant, APART_S)
 
     async def request(
         self, caller: Caller, context: Context, request: operations.RequestBooking
