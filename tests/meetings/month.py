@@ -370,24 +370,28 @@ class Month:
                     late = since >= due and kind == "reminder_day"  # N3: recorded, and not sent
                     if late or begins >= min(over, version.starts_at):
                         continue
-                    quiet = kind == "reminder_day" and who in self._quiet
-                    latest = begins + (timedelta(hours=14) if quiet else LATE)
+                    latest = begins
+                    while kind == "reminder_day" and (awake := self._awake(who, latest)) != latest:
+                        if awake >= version.starts_at:
+                            break
+                        latest = awake  # where other hours may have become quiet meanwhile
                     found[one.id, kind, who, version.revision, assignment] = Demand(
-                        due, latest, quiet and over < latest
+                        due, latest + LATE, latest != begins and over < latest + LATE
                     )
         return found
 
     def _wanted_quiet(self, key: Key, at: datetime) -> bool:
-        """Whether it came in quiet hours that end while it was still of use; found by trying every minute (N9)."""
+        """Whether it came in quiet hours that end while it was still of use (N9)."""
         booking, kind, who, *_ = key
-        chosen = [(begins, ends) for since, begins, ends in self._quiet.get(who, ()) if since <= at]
-        if kind != "reminder_day" or not chosen:
-            return False
         starts_at = next(one.starts_at for one in self.meetings if one.id == booking)
-        until_ = at
-        while _is_quiet(until_.astimezone(self._zones[who]).time(), *chosen[-1]):
-            until_ += MINUTE
-        return at < until_ < starts_at
+        return kind == "reminder_day" and at < self._awake(who, at) < starts_at
+
+    def _awake(self, who: UUID, at: datetime) -> datetime:
+        """When the quiet hours end that it has chosen by then and that it is in; found by trying every minute."""
+        chosen = [(begins, ends) for since, begins, ends in self._quiet.get(who, ()) if since <= at]
+        while chosen and _is_quiet(at.astimezone(self._zones[who]).time(), *chosen[-1]):
+            at += MINUTE
+        return at
 
     async def _row(self, sql: str, *args: object) -> Any:
         async with self.running.node.works.read() as work:

@@ -38,6 +38,7 @@ async def test_every_notice_of_a_month_is_accounted_for_n4(
 
 
 async def _live(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *, days: int, acts: int, seed: int) -> None:
+    print(f"seed {seed}")
     rng, moods, clock = random.Random(seed), random.Random(seed), LeapingClock(FIRST)
 
     async def moody(parcel: Parcel) -> None:
@@ -60,4 +61,4 @@ async def _live(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *, days
             await month.leap()
         await month.go(clock.now() + timedelta(days=7))
         await month.judge()
-        print(f"seed {seed}:", dict(month.done), {one.kind: len(one.left) for one in channels})
+        print(dict(month.done), {one.kind: len(one.left) for one in channels})
