@@ -119,6 +119,16 @@ async def test_a_new_epoch_another_kind_and_another_codec_are_read_w6(world: Wor
     assert first.bytes == 0, "what is of no use any more is let go"
 
 
+async def test_who_has_changed_since_its_arrival_starts_as_it_is_now_w5(world: World) -> None:
+    """What was found out on arrival is told again only where the stream still stands as it did then."""
+    first, arrival = world.node.ground.first_states, await world.arrival("buyer")
+    _, me, _ = await first.read(arrival.caller, MSGPACK, arrival)
+    assert me is arrival.me
+    await run(world.node, arrival.caller, "account.update", name="Renamed")
+    frames, me, _ = await first.read(arrival.caller, MSGPACK, arrival)
+    assert (me.name, frames.account.pos > arrival.account.pos) == ("Renamed", True)
+
+
 async def test_memory_is_bounded_and_the_longest_unused_goes_first(world: World) -> None:
     ground, names = world.node.ground, ("buyer", "main", "manager")
     arrivals = {name: await world.arrival(name) for name in names}
