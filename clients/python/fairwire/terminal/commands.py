@@ -281,7 +281,7 @@ async def notices(desk: Desk, words: str) -> None:
 async def show_help(desk: Desk, _: str) -> None:
     for name, command in COMMANDS.items():
         head = f"/{name} {command.arguments}".strip()
-        desk.out.say("help", Text.assemble((f"{head:<32}", "bold cyan"), command.sentence))
+        desk.out.say("help", Text.assemble((f"{head:<32} ", "bold cyan"), command.sentence))
     desk.out.say(
         "help", "Anything else is sent to the open conversation. A command may be shortened while it is clear."
     )
