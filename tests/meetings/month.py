@@ -327,8 +327,9 @@ class Month:
 
     # the account at the end
 
-    async def judge(self) -> None:
-        """Everything has ended, every reminder that is demanded came in its time, and no other; each parcel left once."""
+    async def faults(self) -> list[object]:
+        """What is wrong. Everything must have ended, every reminder that is demanded come in its time, and no other; each parcel have left
+        once."""
         async with self.running.node.works.read() as work:
             notices = {row["id"]: row for row in await work.connection.fetch("SELECT * FROM notice")}
         open_ = [
@@ -337,8 +338,9 @@ class Month:
         left = {one.parcel.reference: one.at for channel in self.channels for one in channel.left}
         outside = {id_ for id_, row in notices.items() if row["channel"] != "in_app" and row["state"] == "sent"}
         twice = sum(len(channel.left) for channel in self.channels) - len(left)
-        ends = open_, [notices[one]["kind"] for one in left.keys() ^ outside], twice
-        assert ends == ([], [], 0), ends
+        found: list[object] = [("open", kind) for kind in open_]
+        found += [("left, or told to have left", notices[one]["kind"]) for one in left.keys() ^ outside]
+        found += [("left twice", twice)] if twice else []
         demands = self.demands()
         for outward in (False, True):
             came: dict[Key, list[datetime]] = {}
@@ -346,17 +348,16 @@ class Month:
                 if row["kind"] in AHEAD and row["state"] == "sent" and (row["channel"] != "in_app") == outward:
                     key = row["subject_id"], row["kind"], row["recipient_id"], row["time_revision"], row["assignment"]
                     came.setdefault(key, []).append(left[id_] if outward else row["ended_at"])
-            missing = [key for key, one in demands.items() if key not in came and not one.may_fail]
-            unexpected = [key for key in came if key not in demands]
-            wrong = [
-                (key[1], at - demands[key].due)
+            found += [("missing", key) for key, one in demands.items() if key not in came and not one.may_fail]
+            found += [("unexpected", key) for key in came if key not in demands]
+            found += [
+                ("at the wrong time", key[1], at - demands[key].due)
                 for key, times in came.items()
                 for at in times
                 if key in demands and not demands[key].due <= at <= demands[key].latest
             ]
-            woken = [key for key, times in came.items() if any(self._wanted_quiet(key, at) for at in times)]
-            faults = missing, unexpected, wrong, woken
-            assert faults == ([], [], [], []), faults
+            found += [("woken", key) for key, times in came.items() if any(self._wanted_quiet(key, at) for at in times)]
+        return found
 
     def demands(self) -> dict[Key, Demand]:
         """Every reminder that the bookings' lives demand."""
