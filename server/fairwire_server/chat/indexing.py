@@ -26,6 +26,10 @@ __all__ = ["Indexer"]
 GATHER_S: Final = 0.2  # a batch gathers this long: fewer and larger transactions
 BATCH: Final = 100
 """What waits for its rows, such as a recall, waits half as long as for 500; that costs a tenth more CPU."""
+MANY: Final = 500
+FEW: Final = 20
+"""Up to `MANY` that wait are written so few at a time, with a rest as long after each: whoever talks meanwhile has the processor in
+between, and the latest of a hundred messages come half as late. Of more, rests would make them wait too long."""
 WAITING: Final = 20_000
 AT_ONCE: Final = 4_000  # characters tokenised before other tasks get their turn: about 1 ms
 RECOVER_S: Final = 60.0
@@ -81,12 +85,18 @@ class Indexer:
             await self._wake.wait()
             await self._works.clock.sleep(GATHER_S)
             self._wake.clear()
-            # What comes meanwhile gathers too: many small transactions would cost more than it gains.
-            gathered = len(self._waiting)
-            while gathered:
-                batch = [self._waiting.popleft() for _ in range(min(self._batch, gathered))]
-                gathered -= len(batch)
-                await self._insist(batch)
+            if len(self._waiting) > MANY:
+                # What comes meanwhile gathers too: many small transactions would cost more than it gains.
+                for _ in range(0, len(self._waiting), self._batch):
+                    await self._write_next(self._batch)
+            else:
+                while 0 < len(self._waiting) <= MANY:
+                    began = self._works.clock.monotonic()
+                    await self._write_next(FEW)
+                    await self._works.clock.sleep(self._works.clock.monotonic() - began)
+
+    async def _write_next(self, count: int) -> None:
+        await self._insist([self._waiting.popleft() for _ in range(min(count, len(self._waiting)))])
 
     async def _insist(self, batch: Sequence[Unindexed]) -> None:
         """Write a batch; while the database is away wait for it, the feed growing no further than its bound."""

@@ -145,6 +145,62 @@ async def test_c15_recovery_rests_for_as_long_as_it_writes(
         assert await recovering == 5
 
 
+async def test_c15_texts_are_written_few_at_a_time_with_rests_as_long(
+    desk: Desk, said: tuple[UUID, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In between, the processor is for who talks."""
+    conversation, seqs = said
+    monkeypatch.setattr(indexing, "FEW", 2)
+    clock = ManualClock(desk.running.node.clock.now() - timedelta(days=1))
+    async with indexer(desk, clock, run=False) as made:
+        write = made.write
+
+        async def taking_time(texts: Sequence[Unindexed]) -> None:
+            await write(texts)
+            clock.advance(0.03)
+
+        monkeypatch.setattr(made, "write", taking_time)
+        task = asyncio.create_task(made.run(recover=False))
+        made.feed(texts_of(desk, conversation, seqs))
+        await clock.until_sleeping()
+        clock.advance(indexing.GATHER_S)
+        for written in (2, 4, 5):
+            await clock.until_sleeping()
+            assert await desk.value("indexed", conversation) == written
+            clock.advance(0.02)
+            assert clock.sleeping == 1
+            clock.advance(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_c15_what_is_too_much_for_rests_is_written_without(
+    desk: Desk, said: tuple[UUID, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation, seqs = said
+    monkeypatch.setattr(indexing, "MANY", 4)
+    monkeypatch.setattr(indexing, "FEW", 1)
+    clock = ManualClock(desk.running.node.clock.now() - timedelta(days=1))
+    async with indexer(desk, clock, run=False, batch=3) as made:
+        sizes: list[int] = []
+        write = made.write
+
+        async def noted(texts: Sequence[Unindexed]) -> None:
+            await write(texts)
+            sizes.append(len(texts))
+            clock.advance(0.03)
+
+        monkeypatch.setattr(made, "write", noted)
+        task = asyncio.create_task(made.run(recover=False))
+        made.feed(texts_of(desk, conversation, seqs))
+        await clock.until_sleeping()
+        clock.advance(indexing.GATHER_S)
+        await until_indexed(desk, conversation, 5)
+        assert sizes == [3, 2]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_c15_progress_stays_behind_what_may_still_commit(desk: Desk, said: tuple[UUID, list[int]]) -> None:
     now = desk.running.node.clock.now()
     async with indexer(desk, ManualClock(now), run=False) as made:
