@@ -7,6 +7,7 @@ hold this chat?) is decided by the capability's rules on rows read in the handle
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -23,6 +24,7 @@ RequestT = TypeVar("RequestT", bound=Request)
 ReplyT = TypeVar("ReplyT")
 AnonymousHandler = Callable[[Context, RequestT], Awaitable[ReplyT]]
 Handler = Callable[[Caller, Context, RequestT], Awaitable[ReplyT]]
+Ask = Callable[[Caller, Context, RequestT], "Future[ReplyT]"]
 UploadHandler = Callable[[Caller, Context, RequestT, bytes], Awaitable[ReplyT]]
 
 
@@ -63,6 +65,8 @@ class Bound(Generic[RequestT, ReplyT]):
     handler: Handler[RequestT, ReplyT] | None
     anonymous: AnonymousHandler[RequestT, ReplyT] | None = None
     upload: UploadHandler[RequestT, ReplyT] | None = None
+    ask: Ask[RequestT, ReplyT] | None = None
+    """As `handler`, for what waits for nothing but its place in a batch: a future of the reply, without a task to wait in."""
 
 
 @dataclass(slots=True)
@@ -72,13 +76,19 @@ class Registry:
     catalogue: Mapping[str, Operation[Any, Any]] = field(default_factory=lambda: CATALOGUE)
     _bound: dict[str, Bound[Any, Any]] = field(default_factory=dict)
 
-    def bind(self, operation: Operation[RequestT, ReplyT], allow: Allow, handler: Handler[RequestT, ReplyT]) -> None:
+    def bind(
+        self,
+        operation: Operation[RequestT, ReplyT],
+        allow: Allow,
+        handler: Handler[RequestT, ReplyT],
+        ask: Ask[RequestT, ReplyT] | None = None,
+    ) -> None:
         """Bind an operation for signed-in callers."""
         if operation.anonymous:
             raise ValueError(f"{operation.name} runs without a caller; use bind_anonymous")
         if operation.binary:
             raise ValueError(f"{operation.name} carries bytes; use bind_upload or bind_download")
-        self._add(Bound(operation, allow, handler))
+        self._add(Bound(operation, allow, handler, ask=ask))
 
     def bind_upload(
         self, operation: Operation[RequestT, ReplyT], allow: Allow, handler: UploadHandler[RequestT, ReplyT]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from asyncio import Future
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -145,6 +147,8 @@ class Service:
 
     file: Path | None = None
     cids: set[UUID | None] = field(default_factory=set)
+    asked: list[Future[Which]] = field(default_factory=list)
+    """What `ask` has not answered yet."""
 
     async def echo(self, caller: Caller, context: Context, request: Echo) -> Echoed:
         """Says what it was given; a cid seen before is a duplicate."""
@@ -168,6 +172,16 @@ class Service:
                 raise RuntimeError("secret-of-the-house")
         return request
 
+    def ask(self, caller: Caller, context: Context, request: Which) -> Future[Which]:
+        """As `do`, answered when the test says so."""
+        match request.what:
+            case "refuse":
+                raise Refused("conflict", "changed", field="what")
+            case "crash":
+                raise RuntimeError("secret-of-the-house")
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return self.asked[-1]
+
     async def upload(self, _: Caller, context: Context, request: Nothing, data: bytes) -> Took:
         """Weighs the bytes."""
         return Took(size=len(data), digest=sha256(data).hexdigest())
@@ -188,7 +202,7 @@ class Service:
         registry.bind(GET, SIGNED_IN, self.echo)
         registry.bind(PUT, SIGNED_IN, self.echo)
         registry.bind(POST, SIGNED_IN, self.echo)
-        registry.bind(DO, SIGNED_IN, self.do)
+        registry.bind(DO, SIGNED_IN, self.do, self.ask)
         registry.bind(BUYERS_ONLY, BUYERS, self.echo)
         registry.bind_anonymous(OPEN, self.open)
         registry.bind_upload(UPLOAD, Allow(kinds=frozenset({"buyer", "main"})), self.upload)

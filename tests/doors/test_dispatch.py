@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from fairwire_protocol.codec import JSON
-from fairwire_protocol.errors import FairwireError
+from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_server.context import Context
 from fairwire_server.doors.dispatch import Decode, Dispatch
 from fairwire_server.doors.limits import ACCOUNT_RATES, Limits
 from fairwire_server.observe import CORRELATION
-from tests.doors.service import CHAT, DOWNLOAD, Running, Service, caller_of, running
+from tests.doors.service import CHAT, DOWNLOAD, Running, Service, Which, caller_of, running
 
 
 def context(cid: UUID | None = None) -> Context:
@@ -79,6 +80,57 @@ async def test_a_fault_becomes_internal_and_its_cause_stays_here(door: Running) 
         await door.dispatch.call("t.do", caller_of("main"), context(), sent(b'{"what":"crash"}'))
     assert (caught.value.code, caught.value.final) == ("internal", False)
     assert "secret-of-the-house" not in str(caught.value)
+
+
+async def asked(door: Running, what: str) -> list[tuple[Any, str | None]]:
+    """What has been answered to who asked, as (reply, code), once the service's answer is there."""
+    answers: list[tuple[Any, str | None]] = []
+    door.dispatch.ask(
+        "t.do",
+        caller_of("main"),
+        context(),
+        sent(b'{"what":"%b"}' % what.encode()),
+        lambda reply, error: answers.append((reply, error.code if error else None)),
+    )
+    assert not answers
+    return answers
+
+
+async def turn() -> None:
+    """Callbacks that are due have run."""
+    await asyncio.sleep(0)
+
+
+async def test_who_asks_is_answered_later_and_counted_then(door: Running) -> None:
+    answers = await asked(door, "hello")
+    counted = door.metrics.operations["t.do"]
+    assert (counted.outcomes, sum(counted.seconds.counts)) == ({}, 0)
+    door.service.asked[0].set_result(Which(what="heard"))
+    await turn()
+    assert answers == [(Which(what="heard"), None)]
+    assert (counted.outcomes, sum(counted.seconds.counts)) == ({"ok": 1}, 1)
+
+
+async def test_who_asks_is_told_a_later_error_and_never_its_cause(door: Running) -> None:
+    for error in (Refused("conflict"), RuntimeError("secret-of-the-house")):
+        answers = await asked(door, "hello")
+        door.service.asked[-1].set_exception(error)
+        await turn()
+        assert answers == [(None, "conflict" if isinstance(error, Refused) else "internal")]
+    assert door.metrics.operations["t.do"].outcomes == {"conflict": 1, "internal": 1}
+
+
+@pytest.mark.parametrize(("what", "code"), [("refuse", "conflict"), ("crash", "internal")])
+async def test_who_asks_is_refused_at_once_what_needs_no_waiting(door: Running, what: str, code: str) -> None:
+    with pytest.raises(FairwireError) as caught:
+        await asked(door, what)
+    assert caught.value.code == code
+    assert "secret-of-the-house" not in str(caught.value)
+    assert door.metrics.operations["t.do"].outcomes == {code: 1}
+
+
+async def test_only_what_is_bound_so_is_asked(door: Running) -> None:
+    assert [door.dispatch.asks(name) for name in ("t.do", "t.get", "no.such")] == [True, False, False]
 
 
 async def test_the_correlation_is_known_while_the_handler_runs_and_not_after(door: Running) -> None:

@@ -196,18 +196,12 @@ class Batches(Generic[AskedT]):
         self.decided = self._flights.decided
         self.holding = self._flights.holding
 
-    async def ask(self, item: AskedT) -> Any:
-        """The item's outcome. Cancelling the asker does not take the item back."""
+    def ask(self, item: AskedT) -> asyncio.Future[Any]:
+        """The item's outcome. Cancelled, it takes no answer any more; the batch goes on."""
         if len(self._flights.waiting) >= WAITING:
             raise Unavailable(retry_after_ms=1000)
         self._flights.add(item)
-        # An error that is raised here knows this frame: if that knew the error too, only the collector could free both.
-        outcome = item.outcome
-        del item
-        try:
-            return await outcome  # cancelled, it takes no answer any more; the batch goes on
-        finally:
-            del outcome
+        return item.outcome
 
     async def run(self) -> None:
         """Send batches off until cancelled; what waits then gets a temporary error."""

@@ -110,7 +110,7 @@ def _organiser(registry: Registry, to: Services) -> None:
 
 def _chat(registry: Registry, to: Services) -> None:
     registry.bind(chat.OPEN, BUYERS, to.opening.open)
-    registry.bind(chat.SEND, WRITERS, to.sender.send)
+    registry.bind(chat.SEND, WRITERS, to.sender.send, to.sender.ask)
     registry.bind(chat.SHOW, READERS, to.reading.show)
     registry.bind(chat.HISTORY, READERS, to.reading.history)
     registry.bind(chat.LIST, READERS, to.reading.list)
@@ -151,7 +151,7 @@ def _slots(registry: Registry, to: Services) -> None:
     registry.bind(slots.EDIT, PLANNERS, to.slots.edit)
     registry.bind(slots.WITHDRAW, PLANNERS, to.slots.withdraw)
     registry.bind(slots.OPEN, SLOT_READERS, to.slots.open)
-    registry.bind(slots.REQUEST, BUYERS, to.requesting.request)
+    registry.bind(slots.REQUEST, BUYERS, to.requesting.request, to.requesting.ask)
     registry.bind(slots.WAIT, BUYERS, to.waiting.wait)
     registry.bind(slots.LEAVE, BUYERS, to.waiting.leave)
     registry.bind(slots.ANSWER_PLACE, BUYERS, to.waiting.answer)

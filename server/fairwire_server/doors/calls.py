@@ -39,8 +39,8 @@ class Calls:
         self._dispatch = dispatch
         self._in_flight = in_flight
         self._address = address
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writing: dict[int, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._writing: dict[int, asyncio.Future[Any]] = {}
         self._abuse = 0
 
     def start(self, call: frames.Call) -> Coroutine[Any, Any, None] | None:
@@ -61,7 +61,12 @@ class Calls:
         self._begin(call, conversation)
 
     def _begin(self, call: frames.Call, conversation: int | None) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(call))
+        task: asyncio.Future[Any] | None
+        if self._dispatch.asks(call.op):
+            if (task := self._ask(call)) is None:
+                return
+        else:
+            task = asyncio.get_running_loop().create_task(self._answer(call))
         self._tasks.add(task)
         if conversation is None:
             task.add_done_callback(self._tasks.discard)
@@ -86,37 +91,66 @@ class Calls:
         if self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _written(self, conversation: int, task: asyncio.Task[None]) -> None:
+    def _written(self, conversation: int, task: asyncio.Future[Any]) -> None:
         self._tasks.discard(task)
         if self._writing.get(conversation) is task:
             del self._writing[conversation]
 
+    def _ask(self, call: frames.Call) -> asyncio.Future[Any] | None:
+        """Have it answered without a task. Answers None where it is refused at once."""
+        context, duplicate = self._context(call)
+        codec = self._socket.codec
+
+        def answer(reply: Any, error: FairwireError | None) -> None:
+            if error is None:
+                self._reply(call, reply, duplicate)
+            else:
+                self._refuse(call, context, error)
+
+        try:
+            return self._dispatch.ask(
+                call.op, self._socket.caller, context, lambda type_: codec.decode(call.args, type_), answer
+            )
+        except FairwireError as error:
+            self._refuse(call, context, error)
+            return None
+
     async def _answer(self, call: frames.Call) -> None:
-        socket = self._socket
+        context, duplicate = self._context(call)
+        codec = self._socket.codec
+        try:
+            reply = await self._dispatch.call(
+                call.op, self._socket.caller, context, lambda type_: codec.decode(call.args, type_), door="socket"
+            )
+        except FairwireError as error:
+            self._refuse(call, context, error)
+            return
+        self._reply(call, reply, duplicate)
+
+    def _context(self, call: frames.Call) -> tuple[Context, _Flag]:
         duplicate = _Flag()
         context = Context(
             cid=call.cid,
             correlation=new_correlation(),
             address=self._address,
-            socket=socket.number,
+            socket=self._socket.number,
             duplicate=duplicate.raise_,
         )
-        codec = socket.codec
-        try:
-            reply = await self._dispatch.call(
-                call.op, socket.caller, context, lambda type_: codec.decode(call.args, type_), door="socket"
-            )
-        except FairwireError as error:
-            socket.send(error_frame(codec, error, call.cid, context.correlation))
-            self._watch_abuse(limited=error.code == "rate_limited")
-            if error.code == "suspended":
-                socket.close(Close.SUSPENDED, error.message)
-            elif error.code == "unauthenticated":
-                socket.close(Close.SUSPENDED, "the session is over")
-            return
+        return context, duplicate
+
+    def _reply(self, call: frames.Call, reply: Any, duplicate: _Flag) -> None:
         self._watch_abuse(limited=False)
-        result = msgspec.Raw(codec.encode(reply))
-        socket.send(frames.Reply(cid=call.cid, result=result, duplicate=duplicate.up))
+        result = msgspec.Raw(self._socket.codec.encode(reply))
+        self._socket.send(frames.Reply(cid=call.cid, result=result, duplicate=duplicate.up))
+
+    def _refuse(self, call: frames.Call, context: Context, error: FairwireError) -> None:
+        socket = self._socket
+        socket.send(error_frame(socket.codec, error, call.cid, context.correlation))
+        self._watch_abuse(limited=error.code == "rate_limited")
+        if error.code == "suspended":
+            socket.close(Close.SUSPENDED, error.message)
+        elif error.code == "unauthenticated":
+            socket.close(Close.SUSPENDED, "the session is over")
 
     def _watch_abuse(self, *, limited: bool) -> None:
         """Close a socket that goes on calling as if nobody had told it when to come back (W12)."""

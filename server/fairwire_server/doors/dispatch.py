@@ -8,7 +8,9 @@ at: somebody without permission hears `forbidden`, never which field was wrong.
 from __future__ import annotations
 
 import logging
+from asyncio import Future
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, Literal
 
@@ -23,11 +25,13 @@ from fairwire_server.doors.limits import SHARED, Limits, SharedLimits
 from fairwire_server.observe import CORRELATION, Metrics
 from fairwire_server.registry import Bound, Registry
 
-__all__ = ["Decode", "Dispatch", "Door", "Lane"]
+__all__ = ["Answer", "Decode", "Dispatch", "Door", "Lane"]
 
 Door = Literal["http", "socket"]
 Decode = Callable[[type[Any]], Any]
 """What was sent, as the type asked for; raises `malformed` or `invalid`."""
+Answer = Callable[[Any, FairwireError | None], None]
+"""Told of a reply, or of the error that there is instead."""
 INTERNAL_RETRY_MS: Final = 1000
 
 
@@ -75,6 +79,42 @@ class Dispatch:
             raise
         return await self.run(lane, caller, context, request)
 
+    def asks(self, name: str) -> bool:
+        """Whether `ask` may be used for this operation."""
+        lane = self._lanes.get(name)
+        return lane is not None and lane.bound.ask is not None
+
+    def ask(
+        self, name: str, caller: Caller, context: Context, decode: Decode, answer: Answer, *, door: Door = "socket"
+    ) -> Future[Any]:
+        """As `call`, without a task that waits: `answer` is told of what comes later. Raises what is refused at once."""
+        lane = self.admit(name, caller, context, door)
+        assert lane.bound.ask is not None
+        started = perf_counter()
+        try:
+            outcome = lane.bound.ask(caller, context, decode(lane.operation.request))
+        except FairwireError as error:
+            self.refused(lane, caller, context, error)
+            raise
+        except Exception as error:
+            raise self._fault(lane, caller, context, error) from error
+        outcome.add_done_callback(partial(self._answered, lane, caller, context, started, answer))
+        return outcome
+
+    def _answered(
+        self, lane: Lane, caller: Caller, context: Context, started: float, answer: Answer, outcome: Future[Any]
+    ) -> None:
+        error = outcome.exception()
+        if error is None:
+            self._went_well(lane)
+            answer(outcome.result(), None)
+        elif isinstance(error, FairwireError):
+            self.refused(lane, caller, context, error)
+            answer(None, error)
+        else:
+            answer(None, self._fault(lane, caller, context, error))
+        lane.metrics.seconds.observe(perf_counter() - started)
+
     def admit(self, name: str, caller: Caller | None, context: Context, door: Door) -> Lane:
         """The first half of `call`, for a door that must read a body in between: everything decided before looking at it."""
         lane = self._lanes.get(name)
@@ -112,15 +152,18 @@ class Dispatch:
             self.refused(lane, caller, context, error)
             raise
         except Exception as error:
-            raise self._fault(lane, caller, context) from error
+            raise self._fault(lane, caller, context, error) from error
         else:
-            lane.metrics.outcomes["ok"] += 1
-            if self._tells_all:
-                self._log.debug("done", operation=lane.operation.name)
+            self._went_well(lane)
             return reply
         finally:
             lane.metrics.seconds.observe(perf_counter() - started)
             CORRELATION.reset(outer)
+
+    def _went_well(self, lane: Lane) -> None:
+        lane.metrics.outcomes["ok"] += 1
+        if self._tells_all:
+            self._log.debug("done", operation=lane.operation.name)
 
     def refused(self, lane: Lane, caller: Caller | None, context: Context, error: FairwireError) -> None:
         """Count and log a call that ended in a typed error; for a door whose own reading of the body failed, too."""
@@ -130,10 +173,10 @@ class Dispatch:
         tell = self._log.info if error.final or error.code == "rate_limited" else self._log.warning
         tell("refused", operation=lane.operation.name, code=error.code, field=error.field, **_who(caller, context))
 
-    def _fault(self, lane: Lane, caller: Caller | None, context: Context) -> FairwireError:
+    def _fault(self, lane: Lane, caller: Caller | None, context: Context, error: BaseException) -> FairwireError:
         """What a client learns of a fault of ours: that it happened, and the id under which the log tells the rest."""
         lane.metrics.outcomes["internal"] += 1
-        self._log.exception("fault", operation=lane.operation.name, **_who(caller, context))
+        self._log.error("fault", exc_info=error, operation=lane.operation.name, **_who(caller, context))
         return Unavailable("internal", retry_after_ms=INTERNAL_RETRY_MS)
 
 

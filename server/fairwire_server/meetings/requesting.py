@@ -100,10 +100,15 @@ class Requesting:
         self, caller: Caller, context: Context, request: operations.RequestBooking
     ) -> operations.Requested:
         """Store a booking, or raise why not. Cancelling the caller does not take it back."""
+        return await self.ask(caller, context, request)
+
+    def ask(
+        self, caller: Caller, context: Context, request: operations.RequestBooking
+    ) -> asyncio.Future[operations.Requested]:
+        """As `request`, for who waits otherwise."""
         if context.cid is None:
             raise Refused("cid_required")
-        requested: operations.Requested = await self._batches.ask(self._item(caller, context, context.cid, request))
-        return requested
+        return self._batches.ask(self._item(caller, context, context.cid, request))
 
     def _item(self, caller: Caller, context: Context, cid: UUID, request: operations.RequestBooking) -> _Item:
         return _Item(
