@@ -74,7 +74,7 @@ def _more_objects(now: Inside, then: Inside, visits: int) -> dict[str, int]:
 
 STATEMENT: Final = "asyncpg.protocol.protocol.PreparedStatementState"
 STRICT: Final = ("fairwire", "asyncio", "_asyncio", "aiohttp", "redis")
-KEPT_OBJECTS: Final = {"fairwire_server.hub.first.Frames": 500, "asyncpg.pgproto.pgproto.UUID": 1_500}
+KEPT_OBJECTS: Final = {"fairwire_server.hub.first.Frames": 40, "asyncpg.pgproto.pgproto.UUID": 300}
 """First states, as many as fit into their bytes, and the ids in them."""
 PEOPLE: Final = 100
 """More than there are accounts, and chats of theirs."""
@@ -83,7 +83,8 @@ KEPT: Final[dict[str, int]] = {
     **{f"Metrics.{name}": 50 for name in LABELS},
     "OperationMetrics.outcomes": 200,  # each operation's codes
     "Folding._words": 100,  # characters that were met
-    "FirstStates._kept": 1_000,  # as many as fit into their bytes
+    "FirstStates._kept": 40,  # as many as fit into their bytes
+    "Codec._decoders": 300,  # types of the catalogue that were met
     "Ephemera._seen": 4 * PEOPLE,  # chats, and who looked at each
     "Sender._homes": PEOPLE,
     "Sender._answers": 3,  # exhibitors that have answered, until that is written
