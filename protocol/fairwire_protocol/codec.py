@@ -35,7 +35,6 @@ class Codec:
         name: CodecName,
         *,
         encode: Callable[[object], bytes],
-        decode: Callable[..., Any],
         decoder: Callable[[Any], Any],
         binary: bool,
     ) -> None:
@@ -43,9 +42,10 @@ class Codec:
         self.subprotocol = f"fairwire.v{PROTOCOL}.{name}"
         self.binary = binary
         self.encode = encode
-        self._decode = decode
         self._client_frames = decoder(ClientFrame)
         self._server_frames = decoder(ServerFrame)
+        self._decoder = decoder
+        self._decoders: dict[Any, Callable[[Any], Any]] = {}
         self._empty = encode({})
 
     def decode_client_frame(self, data: bytes) -> ClientFrame:
@@ -61,8 +61,10 @@ class Codec:
 
     def decode(self, data: bytes | msgspec.Raw, type_: type[T]) -> T:
         """A raw part (`args`, `result`, `body`) as its type; empty counts as an empty map."""
-        raw = bytes(data) or self._empty
-        value: T = _decoding(lambda part: self._decode(part, type=type_), raw)
+        decode = self._decoders.get(type_)
+        if decode is None:  # types are written in programs: there are only so many
+            decode = self._decoders[type_] = self._decoder(type_).decode
+        value: T = _decoding(decode, bytes(data) or self._empty)
         return value
 
     def decode_plain(self, data: bytes | msgspec.Raw) -> Any:
@@ -110,11 +112,8 @@ def _decoding(decode: Callable[[Any], Any], data: bytes) -> Any:
 MSGPACK: Final = Codec(
     "msgpack",
     encode=msgspec.msgpack.encode,
-    decode=msgspec.msgpack.decode,
     decoder=msgspec.msgpack.Decoder,
     binary=True,
 )
-JSON: Final = Codec(
-    "json", encode=msgspec.json.encode, decode=msgspec.json.decode, decoder=msgspec.json.Decoder, binary=False
-)
+JSON: Final = Codec("json", encode=msgspec.json.encode, decoder=msgspec.json.Decoder, binary=False)
 CODECS: Final = {codec.subprotocol: codec for codec in (MSGPACK, JSON)}

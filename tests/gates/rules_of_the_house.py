@@ -140,6 +140,10 @@ def unexported(module: Module) -> Iterator[str]:
                 defined |= {target.id for target in targets if isinstance(target, ast.Name)}
             case ast.AnnAssign(target=ast.Name(id=name)):
                 defined.add(name)
+            case ast.If(
+                body=[ast.Assign(targets=[ast.Name(id=name)])], orelse=[ast.Assign(targets=[ast.Name(id=other)])]
+            ) if name == other:
+                defined.add(name)
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 defined.add(name)
                 public |= {name} if not name.startswith("_") else set()

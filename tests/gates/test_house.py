@@ -86,6 +86,7 @@ BROKEN: list[tuple[Gate, str]] = [
     (house.local_imports, "def f():\n    import json\n"),
     (house.unexported, "def f(): ..."),
     (house.unexported, '__all__ = ["gone"]'),
+    (house.unexported, '__all__ = ["N"]\nif typed:\n    N = int\nelse:\n    M = str'),
     (house.sleeps, "import asyncio\nasync def test(): await asyncio.sleep(0.1)"),
     (house.mocks, "from unittest.mock import patch"),
     (house.mocks, "from unittest import mock"),
@@ -97,6 +98,7 @@ SOUND: list[tuple[Gate, str]] = [
     (house.async_in_rules, "def decide(now): return now > due.now"),
     (house.local_imports, "def f():\n    # Pillow costs 80 ms, and most processes never need it.\n    import PIL\n"),
     (house.unexported, '__all__ = ["f"]\ndef f(): ...\ndef _g(): ...'),
+    (house.unexported, '__all__ = ["N"]\nif typed:\n    N = int\nelse:\n    N = str'),
     (house.sleeps, "import asyncio\nasync def test(): await asyncio.sleep(0)"),
     (house.sleeps, "import asyncio\nasync def test(): await asyncio.sleep(10)  # the freeze must last this long"),
 ]

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from fairwire_protocol.errors import Refused
 from fairwire_server.folding import RUN, Folding
 
-__all__ = ["Action", "KeywordList", "Verdict"]
+__all__ = ["PASS", "Action", "KeywordList", "Verdict"]
 
 Action = Literal["refuse", "flag"]
 
@@ -32,6 +32,9 @@ class Verdict:
 
     action: Literal["pass", "refuse", "flag"]
     keywords: tuple[str, ...] = ()
+
+
+PASS: Final = Verdict("pass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,10 @@ class KeywordList:
     def check(self, text: str) -> Verdict:
         """Whether `text` may pass, is to be flagged, or is refused, and for which keywords (each once)."""
         if not self._keywords:
-            return Verdict("pass")
+            return PASS
         found = {keyword.listed: keyword.action for keyword in self._found(self._folding.plain(text))}
         if not found:
-            return Verdict("pass")
+            return PASS
         return Verdict("refuse" if "refuse" in found.values() else "flag", tuple(found))
 
     def _add(self, listed: str, action: Action) -> None:

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from fairwire_protocol.events import MessagePosted
 from fairwire_protocol.models import Entry, Side
@@ -28,7 +29,7 @@ from fairwire_server.streams.told import Draft, Told
 __all__ = ["Listener", "Posting", "listeners_of", "message_row"]
 
 
-class Listener(NamedTuple):
+class Listener(msgspec.Struct, frozen=True, gc=False):
     """An account that is told of a message. `participant`: it counts in its recent list, at `last_pos` before (None: not in it)."""
 
     account: UUID
@@ -125,12 +126,15 @@ class Posting:
         moved: dict[tuple[UUID, UUID], tuple[int, int]] = {}
         for said in self._said:
             for listener in said.listeners:
-                pos[listener.account] += 1
-                numbered.append((pos[listener.account], said, listener, self._enters(said, listener, pos, moved)))
+                account = listener.account
+                pos[account] = at = pos[account] + 1
+                enters = False  # whether it may come into the account's view; for certain only that it does not
                 if listener.participant:
-                    key = (said.post.conversation, listener.account)
-                    read = said.post.seq if listener.account == said.reader else moved.get(key, (0, 0))[1]
-                    moved[key] = (pos[listener.account], read)
+                    key = (said.post.conversation, account)
+                    before, read = moved.get(key, (listener.last_pos or 0, 0))
+                    enters = listener.entering or before == 0 or at - before >= self._span
+                    moved[key] = (at, said.post.seq if account == said.reader else read)
+                numbered.append((at, said, listener, enters))
         wanted = {(listener.account, said.post.conversation) for _, said, listener, enters in numbered if enters}
         entries: dict[tuple[UUID, UUID], Entry] = {}
         if wanted:  # an entry tells of this very message: it can be read once that is written
@@ -147,15 +151,6 @@ class Posting:
             await self._say(work, moved, self._streams.columns(work, events))
         elif events:
             await self._streams.write(work, events)
-
-    def _enters(
-        self, said: _Said, listener: Listener, pos: dict[UUID, int], moved: dict[tuple[UUID, UUID], tuple[int, int]]
-    ) -> bool:
-        """Whether this message may bring the chat into the account's view; for certain only that it does not when False."""
-        if not listener.participant:
-            return False
-        before = moved.get((said.post.conversation, listener.account), (listener.last_pos or 0, 0))[0]
-        return listener.entering or before == 0 or pos[listener.account] - before >= self._span
 
     async def _say(self, work: Work, moved: dict[tuple[UUID, UUID], tuple[int, int]], events: EventColumns) -> None:
         conversations = [locked.conversation for locked in self._touched.values()]

@@ -11,15 +11,27 @@ import msgspec
 
 from fairwire_protocol.models import AccountKind
 from fairwire_server.chat.rules import Conversation
+from fairwire_server.database.ids import Id
 
-__all__ = ["Earlier", "ImageFact", "Locked", "Post", "SendFacts", "SenderFact", "TeamFact"]
+__all__ = ["Earlier", "ImageFact", "Locked", "LockedConversation", "Post", "SendFacts", "SenderFact", "TeamFact"]
+
+
+@dataclass(slots=True, kw_only=True)
+class LockedConversation(Conversation):
+    """A conversation with its ids as they are looked up and written again."""
+
+    id: Id
+    fair: Id
+    exhibitor: Id
+    buyer: Id
+    holder: Id
 
 
 @dataclass(slots=True)
 class Locked:
     """A locked conversation, and where it stood in the recent lists of its buyer and holder (None: in no list yet)."""
 
-    conversation: Conversation
+    conversation: LockedConversation
     buyer_last_pos: int | None
     holder_last_pos: int | None
 
@@ -27,8 +39,8 @@ class Locked:
 class SenderFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A sender's session and account as they are now (A6)."""
 
-    session: UUID
-    account: UUID
+    session: Id
+    account: Id
     kind: AccountKind
     state: str
     name: str
@@ -40,8 +52,8 @@ class SenderFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class TeamFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An exhibitor's account."""
 
-    id: UUID
-    exhibitor: UUID
+    id: Id
+    exhibitor: Id
     kind: AccountKind
     state: str
     name: str
@@ -50,9 +62,9 @@ class TeamFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Earlier(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that already bears the cid (W7)."""
 
-    sender: UUID
-    cid: UUID
-    conversation: UUID
+    sender: Id
+    cid: Id
+    conversation: Id
     seq: int
     kind: str
     fingerprint: str | None
@@ -62,8 +74,8 @@ class Earlier(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ImageFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An image that is to be sent."""
 
-    id: UUID
-    owner: UUID
+    id: Id
+    owner: Id
     kind: Literal["png", "jpeg", "webp", "gif"]
     width: int
     height: int

@@ -83,7 +83,7 @@ def normal_text(text: str, limit: int) -> str:
         raise Refused("too_long", f"At most {limit} characters.", field="text", detail={"limit": limit})
     if "\0" in text or not _is_utf8(text):
         raise Refused("invalid", "The text holds a character that is none.", field="text")
-    if not any(unicodedata.category(char)[0] not in "ZC" for char in text):
+    if not text[:1].isalnum() and not any(unicodedata.category(char)[0] not in "ZC" for char in text):
         raise Refused("empty_text", field="text")
     return text
 

@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -18,7 +18,7 @@ import msgspec
 
 from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations.chat import SendMessage, Sent
-from fairwire_server.accounts.rules import Caller, reading_kinds
+from fairwire_server.accounts.rules import Caller, Table, reading_kinds
 from fairwire_server.chat.flights import Batches, Flight, fail, succeed
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.posting import Posting, listeners_of, message_row
@@ -64,10 +64,10 @@ class _Item:
     home: UUID
     """Its exhibitor, or, as long as that is not known, its conversation."""
     outcome: asyncio.Future[Sent]
+    key: tuple[UUID, UUID] = field(init=False)
 
-    @property
-    def key(self) -> tuple[UUID, UUID]:
-        return (self.caller.account, self.cid)
+    def __post_init__(self) -> None:
+        self.key = (self.caller.account, self.cid)
 
 
 class Sender:
@@ -101,8 +101,11 @@ class Sender:
 
     async def send(self, caller: Caller, context: Context, request: SendMessage) -> Sent:
         """Store a message, or raise why not. Cancelling the caller does not take the message back."""
-        sent: Sent = await self._batches.ask(self._item(caller, context, request))
-        return sent
+        return await self.ask(caller, context, request)
+
+    def ask(self, caller: Caller, context: Context, request: SendMessage) -> asyncio.Future[Sent]:
+        """As `send`, for who waits otherwise."""
+        return self._batches.ask(self._item(caller, context, request))
 
     def _item(self, caller: Caller, context: Context, request: SendMessage) -> _Item:
         if context.cid is None:
@@ -191,6 +194,8 @@ class _Decisions:
         self._own: dict[tuple[UUID, UUID], _Item] = {}
         self._twins: dict[tuple[UUID, UUID], list[_Item]] = defaultdict(list)
         self._reading: dict[UUID, list[UUID]] = {}
+        self._table: Table | None = None
+        self._kinds: Collection[str] = ()
 
     async def take(self, item: _Item) -> None:
         """Decide one message."""
@@ -289,7 +294,9 @@ class _Decisions:
         """The exhibitor's accounts that read everything; worked out once a batch."""
         readers = self._reading.get(exhibitor)
         if readers is None:
-            kinds = reading_kinds(caller.table)
+            if caller.table is not self._table:  # nearly always one fair's
+                self._table, self._kinds = caller.table, reading_kinds(caller.table)
+            kinds = self._kinds
             team = self._facts.team[exhibitor].values()
             readers = [account.id for account in team if account.kind in kinds and account.state == "active"]
             self._reading[exhibitor] = readers

@@ -8,19 +8,29 @@ from uuid import UUID
 
 import msgspec
 
-from fairwire_server.chat.records import Earlier, ImageFact, Locked, Post, SenderFact, SendFacts, TeamFact
+from fairwire_server.chat.records import (
+    Earlier,
+    ImageFact,
+    Locked,
+    LockedConversation,
+    Post,
+    SenderFact,
+    SendFacts,
+    TeamFact,
+)
 from fairwire_server.chat.rules import Conversation
+from fairwire_server.database.ids import id_of_text
 from fairwire_server.database.named import NamedStore
 from fairwire_server.database.pool import Connection, Row
 from fairwire_server.streams.store import EventColumns
 
 __all__ = ["ChatStore"]
 
-_LOCKED = msgspec.json.Decoder(tuple[Locked, ...] | None)
-_SENDERS = msgspec.json.Decoder(tuple[SenderFact, ...] | None)
-_TEAM = msgspec.json.Decoder(tuple[TeamFact, ...] | None)
-_EARLIER = msgspec.json.Decoder(tuple[Earlier, ...] | None)
-_IMAGES = msgspec.json.Decoder(tuple[ImageFact, ...] | None)
+_LOCKED = msgspec.json.Decoder(tuple[Locked, ...] | None, dec_hook=id_of_text)
+_SENDERS = msgspec.json.Decoder(tuple[SenderFact, ...] | None, dec_hook=id_of_text)
+_TEAM = msgspec.json.Decoder(tuple[TeamFact, ...] | None, dec_hook=id_of_text)
+_EARLIER = msgspec.json.Decoder(tuple[Earlier, ...] | None, dec_hook=id_of_text)
+_IMAGES = msgspec.json.Decoder(tuple[ImageFact, ...] | None, dec_hook=id_of_text)
 
 
 class ChatStore(NamedStore):
@@ -125,7 +135,7 @@ class ChatStore(NamedStore):
 
 
 def _locked(row: Row) -> Locked:
-    conversation = Conversation(
+    conversation = LockedConversation(
         id=row["id"],
         fair=row["fair_id"],
         exhibitor=row["exhibitor_id"],

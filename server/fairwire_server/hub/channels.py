@@ -94,7 +94,7 @@ class Channel:
             self._hand_out(pos, told)
             while self._held and (told_next := self._held.pop(self.top + 1, None)) is not None:
                 self._hand_out(self.top + 1, told_next)
-            if not self._held:
+            if self._timer is not None and not self._held:
                 self._stop_timer()
 
     def exists(self, pos: int) -> None:

@@ -26,7 +26,7 @@ from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.socket import Socket, websocket_frame
 from fairwire_server.hub.sync import Sync
 from fairwire_server.observe import Metrics
-from fairwire_server.streams.told import Appended, FairAppended, Told, event_type
+from fairwire_server.streams.told import Appended, FairAppended, Told
 
 __all__ = ["Hub"]
 
@@ -233,7 +233,7 @@ class Hub:
     def publish(self, appended: Sequence[Appended | FairAppended]) -> None:
         """What a transaction has committed. Called after COMMIT, in the task that committed."""
         for one in appended:
-            self.metrics.events[event_type(one.told)] += 1
+            self.metrics.events[one.told.type] += 1
             event = one.told.team
             if isinstance(event, MessagePosted) and event.message.transfer is not None:
                 source = event.message.transfer.source

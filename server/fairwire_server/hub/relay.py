@@ -46,12 +46,12 @@ class Tell(Protocol):
 class Relayed(Told):
     """Another node's event, already encoded for the view of whoever it is for."""
 
-    __slots__ = ("_body", "_json", "_receivable")
+    __slots__ = ("_body", "_json")
 
     def __init__(self, body: bytes, receivable: Receivable | None) -> None:
         self._body = body
         self._json: bytes | None = None
-        self._receivable = receivable
+        self.receivable = receivable
 
     def encoded(self, view: Side, codec: Codec) -> bytes:
         """The body as it came, or made JSON on first need."""
@@ -60,10 +60,6 @@ class Relayed(Told):
         if self._json is None:
             self._json = codec.encode(MSGPACK.decode_plain(self._body))
         return self._json
-
-    @property
-    def receivable(self) -> Receivable | None:
-        return self._receivable
 
 
 class Relay:

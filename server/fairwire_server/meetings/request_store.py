@@ -14,6 +14,7 @@ from fairwire_protocol.models import AccountKind, Booking, Card
 from fairwire_server.accounts.rules import Caller
 from fairwire_server.chat.records import Locked
 from fairwire_server.chat.store import ChatStore
+from fairwire_server.database.ids import Id, id_of_text
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 from fairwire_server.meetings.members import Teams, teams_of
@@ -28,8 +29,8 @@ __all__ = ["CallerFact", "ExhibitFact", "Facts", "ItemFact", "NewBooking", "Requ
 class CallerFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A buyer's session and account as they are now (A6)."""
 
-    session: UUID
-    account: UUID
+    session: Id
+    account: Id
     kind: AccountKind
     state: str
     name: str
@@ -41,16 +42,16 @@ class CallerFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ItemFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one request is decided on."""
 
-    earlier: UUID | None
+    earlier: Id | None
     """The booking that its cid has made already (W7), with the next three."""
     fingerprint: str | None
-    earlier_conversation: UUID | None
+    earlier_conversation: Id | None
     requested_at: datetime | None
     cid_taken: bool
     """Another command bears this cid."""
     busy: bool
     """The buyer has a meeting that overlaps (M4)."""
-    conversation: UUID | None
+    conversation: Id | None
     blocked: bool
     offered: bool | None
     """Whether a seat is held for it; None: it does not stand in line (M13)."""
@@ -109,9 +110,9 @@ class NewBooking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fingerprint: bytes
 
 
-_CALLERS: Final = msgspec.json.Decoder(tuple[CallerFact, ...] | None)
-_ITEMS: Final = msgspec.json.Decoder(tuple[ItemFact, ...])
-_SLOTS: Final = msgspec.json.Decoder(tuple[WantedSlot, ...] | None)
+_CALLERS: Final = msgspec.json.Decoder(tuple[CallerFact, ...] | None, dec_hook=id_of_text)
+_ITEMS: Final = msgspec.json.Decoder(tuple[ItemFact, ...], dec_hook=id_of_text)
+_SLOTS: Final = msgspec.json.Decoder(tuple[WantedSlot, ...] | None, dec_hook=id_of_text)
 _SHOWN: Final = msgspec.json.Decoder(tuple[BookingRow, ...])
 
 

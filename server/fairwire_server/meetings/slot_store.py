@@ -11,7 +11,7 @@ import msgspec
 
 from fairwire_protocol.operations.slots import SlotState
 from fairwire_server.accounts.fair_settings import FairSettings, fair_settings
-from fairwire_server.database.ids import uuid7
+from fairwire_server.database.ids import Id, uuid7
 from fairwire_server.database.pool import Connection, Row
 from fairwire_server.database.queries import load_queries
 from fairwire_server.meetings.slot_rules import UNUSED, Seats, Span
@@ -33,9 +33,9 @@ class Frame:
 class SlotFact(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A row of `slot`."""
 
-    id: UUID
-    fair: UUID
-    exhibitor: UUID
+    id: Id
+    fair: Id
+    exhibitor: Id
     starts_at: datetime
     ends_at: datetime
     withdrawn: bool = False

@@ -12,7 +12,7 @@ import asyncpg
 
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
-from fairwire_server.streams.told import Draft, event_type
+from fairwire_server.streams.told import Draft
 
 __all__ = ["EventColumns", "StreamStore", "new_epoch"]
 
@@ -40,7 +40,7 @@ class EventColumns(NamedTuple):
         return cls(
             [draft.account for _, draft in events],
             [pos for pos, _ in events],
-            [event_type(draft.told) for _, draft in events],
+            [draft.told.type for _, draft in events],
             [draft.conversation for _, draft in events],
             [draft.seq for _, draft in events],
             [draft.stored() for _, draft in events],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,10 +10,10 @@ from fairwire_protocol.codec import MSGPACK, Codec
 from fairwire_protocol.events import AccountEvent, FairEvent, MessagePosted
 from fairwire_protocol.models import Side
 
-__all__ = ["Appended", "Draft", "FairAppended", "Receivable", "Told", "event_type"]
+__all__ = ["Appended", "Draft", "FairAppended", "Receivable", "Told"]
 
 
-class Receivable(NamedTuple):
+class Receivable(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message whose delivery counts as *received* once its position is acknowledged (W9)."""
 
     conversation: UUID
@@ -25,11 +24,15 @@ class Receivable(NamedTuple):
 class Told:
     """One event in its views. Where the buyer's and the team's are alike, one object serves both."""
 
-    __slots__ = ("_encoded", "buyer", "team")
+    __slots__ = ("_encoded", "buyer", "receivable", "team", "type")
 
     def __init__(self, team: AccountEvent | FairEvent, buyer: AccountEvent | FairEvent | None = None) -> None:
         self.team = team
         self.buyer = team if buyer is None else buyer
+        self.type = str(team.__struct_config__.tag)
+        """As in its body."""
+        self.receivable = _receivable(team)
+        """What an acknowledgement of this event says about receipts, if anything."""
         self._encoded: dict[tuple[bool, str], bytes] = {}
 
     def encoded(self, view: Side, codec: Codec) -> bytes:
@@ -41,19 +44,12 @@ class Told:
             body = self._encoded[key] = codec.encode(self.buyer if buyer else self.team)
         return body
 
-    @property
-    def receivable(self) -> Receivable | None:
-        """What an acknowledgement of this event says about receipts, if anything."""
-        event = self.team
-        if not isinstance(event, MessagePosted):
-            return None
-        message = event.message
-        return Receivable(message.conversation, message.seq, message.sender.id if message.sender else None)
 
-
-def event_type(told: Told) -> str:
-    """The event's type, as in its body."""
-    return str(told.team.__struct_config__.tag)
+def _receivable(event: AccountEvent | FairEvent) -> Receivable | None:
+    if not isinstance(event, MessagePosted):
+        return None
+    message = event.message
+    return Receivable(message.conversation, message.seq, message.sender.id if message.sender else None)
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
