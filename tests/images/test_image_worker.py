@@ -121,15 +121,15 @@ async def test_c4_a_process_killed_at_work_is_replaced_and_the_image_tried_again
     async with ImageWorker() as worker:
         await worker.process(SMALL)
         first = await own(own_decoders)
-        job = asyncio.create_task(worker.process(saved(noise(2500, 2500), "jpeg")))
+        job = asyncio.create_task(worker.process(saved(noise(4000, 4000), "jpeg", quality=30)))
         (await at_work(first)).kill()
-        assert (await job).width == 2500
+        assert (await job).width == 4000
 
 
 async def test_c4_an_image_that_kills_its_process_twice_is_a_bad_image(own_decoders: list[psutil.Process]) -> None:
     async with ImageWorker() as worker:
         await worker.process(SMALL)
-        job = asyncio.create_task(worker.process(saved(noise(3000, 3000), "jpeg")))
+        job = asyncio.create_task(worker.process(saved(noise(4000, 4000), "jpeg", quality=30)))
         first = await own(own_decoders)
         (await at_work(first)).kill()
         (await at_work(await own([*own_decoders, first]))).kill()
@@ -198,7 +198,7 @@ async def test_c4_a_caller_who_goes_away_leaves_no_stuck_process(own_decoders: l
 async def test_c4_closing_answers_those_who_wait(own_decoders: list[psutil.Process]) -> None:
     worker = ImageWorker()
     await worker.process(SMALL)
-    jobs = [asyncio.create_task(worker.process(saved(noise(3000, 3000), "jpeg"))) for _ in range(3)]
+    jobs = [asyncio.create_task(worker.process(saved(noise(4000, 4000), "jpeg", quality=30))) for _ in range(3)]
     await until(lambda: not worker._idle)
     await worker.close()
     outcomes = await asyncio.gather(*jobs, return_exceptions=True)
