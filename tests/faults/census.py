@@ -36,6 +36,13 @@ class Census:
         """MiB of memory of each process."""
         return {name: round(inside.resident / MIB, 1) for name, inside in self.inside.items()}
 
+    def most_files(self, name: str) -> dict[str, int]:
+        """Files by kind that this process may have open: of a node, as many as either node had, since one that was just started opens
+        connections to the bus as it comes to need them."""
+        alike = [name] if name == "worker" else [other for other in self.inside if other != "worker"]
+        kinds = {kind for other in alike for kind in self.inside[other].files}
+        return {kind: max(self.inside[other].files.get(kind, 0) for other in alike) for kind in kinds}
+
     def grown(self, empty: Census, warm: Census, visits: int) -> list[str]:
         """Whatever there is more of than there was before anybody came, and than once everything had been used, beyond what
         that many visits may leave."""
@@ -46,7 +53,7 @@ class Census:
             first, then = empty.inside[name], warm.inside[name]
             found += _grown(f"{name} tasks", now.tasks, first.tasks)
             found += _grown(f"{name} entries", now.entries, first.entries, KEPT)
-            found += _grown(f"{name} files", now.files, then.files)
+            found += _grown(f"{name} files", now.files, warm.most_files(name))
             found += _grown(f"{name} objects", now.types, then.types, _more_objects(now, then, visits))
         return found
 
