@@ -3,7 +3,8 @@
 # The virtual environment is made once and filled from the lock files; the stamps in .venv remember which lock it holds,
 # so that a second `make run` starts the server and does nothing else.
 
-PYTHON ?= python3
+# A distribution compiles its interpreter with profiles of its use; one compiled at home, as by pyenv, mostly has none and is slower.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet

@@ -12,10 +12,11 @@ from uuid import UUID
 import pytest
 
 from fairwire_protocol.errors import Refused
-from fairwire_server.chat.flights import BATCH, FEW, Batches, Flight, Flights, fail
+from fairwire_server.chat.flights import BATCH, Batches, Flight, Flights, Pace, fail
 from tests.harness.until import until
 
 Item = tuple[str, int] | tuple[str, int, int]
+FEW = 16
 """A name, and the rows that it needs."""
 
 
@@ -24,7 +25,7 @@ class Field:
 
     def __init__(self, apart_s: float) -> None:
         self.batches: list[list[Item]] = []
-        self.flights = Flights(self._settle, lambda item: [UUID(int=row) for row in item[1:]], apart_s)
+        self.flights = Flights(self._settle, lambda item: [UUID(int=row) for row in item[1:]], Pace(FEW, apart_s))
         self._gates: list[tuple[asyncio.Event, asyncio.Event]] = []
         self._came = asyncio.Condition()
 
@@ -181,7 +182,7 @@ async def test_what_was_refused_needs_no_collector() -> None:
         for one in batch:
             fail(one, Refused("slot_full"))
 
-    batches: Batches[_Asked] = Batches(refuse, lambda _: (), lambda error: error, 0.01)
+    batches: Batches[_Asked] = Batches(refuse, lambda _: (), lambda error: error, Pace(FEW, 0.01))
     gc.disable()
     try:
         async with asyncio.TaskGroup() as group:

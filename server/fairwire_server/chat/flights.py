@@ -24,7 +24,7 @@ from uuid import UUID
 from fairwire_protocol.errors import Unavailable
 from fairwire_server.database.errors import OutcomeUnknown
 
-__all__ = ["Asked", "Batches", "Flight", "Flights", "fail", "succeed"]
+__all__ = ["Asked", "Batches", "Flight", "Flights", "Pace", "fail", "succeed"]
 
 
 class Asked(Protocol):
@@ -42,9 +42,15 @@ WAITING: Final = 4096
 """Whoever would be one more waiting is told to come again."""
 IN_FLIGHT: Final = 4
 """At most: those that commit, and those beside one that is held up."""
-FEW: Final = 16
-"""So many do not wait for the COMMIT of others."""
 PATIENCE_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """While fewer than `few` are waiting, a batch begins after the COMMIT of the one before, and `apart_s` seconds after it began."""
+
+    few: int
+    apart_s: float
 
 
 @dataclass(slots=True, eq=False)
@@ -58,24 +64,22 @@ class Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Gathers items and hands them to `settle` in batches; `rows` names what an item needs locked, as far as others need the same.
-
-    Batches of few begin `apart_s` seconds apart."""
+    """Gathers items and hands them to `settle` in batches; `rows` names what an item needs locked, as far as others need the same."""
 
     def __init__(
         self,
         settle: Callable[[Sequence[T], Flight[T]], Awaitable[None]],
         rows: Callable[[T], Collection[UUID]],
-        apart_s: float,
+        pace: Pace,
     ) -> None:
         self._settle = settle
         self._rows = rows
-        self._apart_s = apart_s
+        self._pace = pace
         self._flying: set[Flight[T]] = set()
         self._held: Counter[UUID] = Counter()
         self._came = asyncio.Event()
         self._stuck = False
-        self._began = -apart_s
+        self._began = -pace.apart_s
         self._turned: asyncio.Future[None] | None = None
         self.waiting: list[T] = []
 
@@ -83,7 +87,7 @@ class Flights(Generic[T]):
         """Into the next batch that may have it."""
         self.waiting.append(item)
         self._came.set()
-        if self._stuck or len(self.waiting) == FEW:
+        if self._stuck or len(self.waiting) == self._pace.few:
             self._turn()
 
     def decided(self, flight: Flight[T]) -> None:
@@ -140,13 +144,13 @@ class Flights(Generic[T]):
         """Return once nobody decides or who does is held up, and there is room; for few, nobody commits either, nor has just begun."""
         while True:
             now = asyncio.get_running_loop().time()
-            few = len(self.waiting) < FEW
+            few = len(self.waiting) < self._pace.few
             left = max((flight.held_up_at - now for flight in self._flying if flight.deciding or few), default=0.0)
             if len(self._flying) >= IN_FLIGHT:
                 await self._change()
             elif left > 0:
                 await self._change(left)
-            elif few and (early := self._began + self._apart_s - now) > 0:
+            elif few and (early := self._began + self._pace.apart_s - now) > 0:
                 await self._change(early)
             else:
                 return
@@ -188,11 +192,11 @@ class Batches(Generic[AskedT]):
         commit: Callable[[Sequence[AskedT], Flight[AskedT]], Awaitable[None]],
         rows: Callable[[AskedT], Collection[UUID]],
         meant: Callable[[Exception], Exception],
-        apart_s: float,
+        pace: Pace,
     ) -> None:
         self._commit = commit
         self._meant = meant
-        self._flights = Flights(self._settle, rows, apart_s)
+        self._flights = Flights(self._settle, rows, pace)
         self.decided = self._flights.decided
         self.holding = self._flights.holding
 

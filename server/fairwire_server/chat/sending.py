@@ -19,7 +19,7 @@ import msgspec
 from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations.chat import SendMessage, Sent
 from fairwire_server.accounts.rules import Caller, Table, reading_kinds
-from fairwire_server.chat.flights import Batches, Flight, fail, succeed
+from fairwire_server.chat.flights import Batches, Flight, Pace, fail, succeed
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.posting import Posting, listeners_of, message_row
 from fairwire_server.chat.records import ImageFact, Locked, Post, SenderFact, SendFacts
@@ -34,8 +34,7 @@ from fairwire_server.database.work import Work, Works
 
 __all__ = ["Accepted", "Sender"]
 
-APART_S: Final = 0.02
-"""Between the beginnings of two batches of few messages."""
+PACE: Final = Pace(few=32, apart_s=0.02)
 HOMES: Final = 200_000
 
 
@@ -93,7 +92,7 @@ class Sender:
         self._text_max = text_max
         self._accepted = accepted
         self._observe = observe
-        self._batches = Batches(self._commit, _rows_of, _meant, APART_S)
+        self._batches = Batches(self._commit, _rows_of, _meant, PACE)
         # Which exhibitor a conversation belongs to never changes; a buyer's call does not say it.
         self._homes: dict[UUID, UUID] = {}
         # Seconds from a buyer's message to its answer, the latest of each exhibitor until the next write (C5).

@@ -20,7 +20,7 @@ from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations import slots as operations
 from fairwire_server.accounts.commands import fingerprint
 from fairwire_server.accounts.rules import DEFAULT, Caller, Table
-from fairwire_server.chat.flights import Batches, Flight, fail, succeed
+from fairwire_server.chat.flights import Batches, Flight, Pace, fail, succeed
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.pairing import Pair, Paired
 from fairwire_server.chat.rules import check_may_open
@@ -46,8 +46,8 @@ from fairwire_server.meetings.waiting_store import WaitingStore
 
 __all__ = ["Requesting", "topic_for"]
 
-APART_S: Final = 0.01
-"""Between the beginnings of two batches of few requests: in a race a few wait for each answer."""
+PACE: Final = Pace(few=16, apart_s=0.01)
+"""Quicker than for messages: in a race for seats each answer is what somebody waits for to ask again."""
 MEANT: Final = {"booking_buyer_free": "buyer_busy", "booking_cid_unique": "cid_reused"}
 """What the constraints say to a client, where they know better."""
 
@@ -94,7 +94,7 @@ class Requesting:
         self._places = places
         self._making = making
         self._keywords = keywords
-        self._batches = Batches(self._commit, _rows_of, _meant, APART_S)
+        self._batches = Batches(self._commit, _rows_of, _meant, PACE)
 
     async def request(
         self, caller: Caller, context: Context, request: operations.RequestBooking
