@@ -24,6 +24,7 @@ from fairwire_server.chat.store import ChatStore
 from fairwire_server.contacts.rules import check_visible
 from fairwire_server.contacts.store import ContactStore
 from fairwire_server.context import Context
+from fairwire_server.database.ids import as_id
 from fairwire_server.database.pool import Row
 from fairwire_server.database.work import Works
 from fairwire_server.streams.service import Streams
@@ -52,7 +53,7 @@ class _Asked(NamedTuple):
     caller: Caller
     conversation: UUID
     seq: int
-    done: asyncio.Future[None]
+    done: asyncio.Future[Empty]
 
 
 class Receipts:
@@ -68,7 +69,7 @@ class Receipts:
         self._streams = streams
         # (conversation, account) → (read, received), rising; who waits for it; when it was last written.
         self._pending: dict[Key, tuple[int, int]] = {}
-        self._waiting: dict[Key, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[Key, list[asyncio.Future[Empty]]] = {}
         self._written: dict[Key, float] = {}
         self._asked: list[_Asked] = []
         self._turn = 0
@@ -79,15 +80,18 @@ class Receipts:
         for conversation, seq in seqs.items():
             self._raise((conversation, account), 0, seq)
 
-    async def read(self, caller: Caller, _: Context, request: MarkRead) -> Empty:
+    async def read(self, caller: Caller, context: Context, request: MarkRead) -> Empty:
         """W9: everything up to `seq` was read. Answers once that is committed, at most about a second later."""
+        return await self.ask(caller, context, request)
+
+    def ask(self, caller: Caller, _: Context, request: MarkRead) -> asyncio.Future[Empty]:
+        """As `read`, for who waits otherwise."""
         if len(self._pending) + len(self._asked) >= PENDING_MAX:
             raise Unavailable
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._asked.append(_Asked(caller, request.conversation, request.seq, done))
+        done: asyncio.Future[Empty] = asyncio.get_running_loop().create_future()
+        self._asked.append(_Asked(caller, as_id(request.conversation), request.seq, done))
         self._wake.set()
-        await done
-        return Empty()
+        return done
 
     async def _admit(self) -> None:
         """Whether those who ask may see what they have read, in one query for all of them."""
@@ -188,15 +192,16 @@ def _columns(batch: Mapping[Key, tuple[int, int]]) -> tuple[list[UUID], list[UUI
     )
 
 
-def _settle(waiting: Iterable[asyncio.Future[None]], error: FairwireError | None = None) -> None:
+def _settle(waiting: Iterable[asyncio.Future[Empty]], error: FairwireError | None = None) -> None:
     """Answer whoever still waits."""
     for done in waiting:
         if done.done():
             continue
         if error is None:
-            done.set_result(None)
+            done.set_result(Empty())
         else:
             done.set_exception(error)
+            done.exception()  # retrieved: the asker may have gone away
 
 
 def marker_drafts(row: Row) -> Sequence[Draft]:

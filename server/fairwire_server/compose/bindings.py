@@ -115,7 +115,7 @@ def _chat(registry: Registry, to: Services) -> None:
     registry.bind(chat.HISTORY, READERS, to.reading.history)
     registry.bind(chat.LIST, READERS, to.reading.list)
     registry.bind(chat.SEARCH, READERS, to.search.search)
-    registry.bind(chat.MARK_READ, READERS, to.receipts.read)
+    registry.bind(chat.MARK_READ, READERS, to.receipts.read, to.receipts.ask)
     registry.bind(chat.RECALL, WRITERS, to.acts.recall)
     registry.bind(chat.HANDLE, RECEIVERS, to.acts.handle)
     registry.bind(chat.BLOCK, WRITERS, to.acts.block)
