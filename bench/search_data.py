@@ -144,11 +144,11 @@ async def build(dsn: str, tokens: SearchTokens, *, messages: int = MESSAGES) -> 
     """Fill a migrated database. The index of words is built after the rows, as one would after an import."""
     connection = await asyncpg.connect(dsn)
     try:
+        await _parties(connection, tokens)
         await connection.execute("SET session_replication_role = replica; SET maintenance_work_mem = '512MB'")
         definition = await connection.fetchval("SELECT pg_get_indexdef('message_search_tokens'::regclass)")
         await connection.execute("DROP INDEX message_search_tokens")
         all_chats = chats()
-        await _parties(connection, tokens)
         await _conversations(connection, all_chats)
         await _messages(connection, all_chats, tokens, messages)
         await connection.execute(definition)
