@@ -106,8 +106,10 @@ class Desk:
 QUERIES = {
     "holder": "SELECT holder_id FROM conversation WHERE id = $1",
     "change_account": "UPDATE account SET state = $2 WHERE id = $1",
-    "indexed": "SELECT count(*) FROM message_search WHERE conversation_id = $1",
-    "is_indexed": "SELECT EXISTS (SELECT FROM message_search WHERE conversation_id = $1 AND seq = $2)",
+    "indexed": "SELECT count(*) FROM message_search WHERE conversation_id = $1 AND tokens <> ''",
+    "is_indexed": "SELECT EXISTS (SELECT FROM message_search WHERE conversation_id = $1 AND seq = $2 AND tokens <> '')",
+    "indexed_when_said": "SELECT bool_and(s.at = m.at) FROM message_search s JOIN message m USING (conversation_id, seq)"
+    " WHERE conversation_id = $1",
     "forget_index": "WITH gone AS (DELETE FROM message_search) DELETE FROM search_progress",
     "image_bytes": "SELECT image_bytes FROM account WHERE id = $1",
     "images": "SELECT count(*) FROM image",

@@ -74,21 +74,3 @@ async def test_a_request_is_looked_for_among_cids_and_not_among_all_of_a_buyer_s
         await connection.fetch("SELECT * FROM request_facts($1, $1, $1, $1, now())", one)
     (plan,) = [text for text in told if "Index Cond" in text and "booking v" in text]
     assert "booking_cid_unique" in plan
-
-
-async def test_texts_to_index_are_found_by_their_key_however_few_there_are_c15(database: Database) -> None:
-    """A plan that reads all messages is the cheapest while there are few, and is kept when there are many."""
-    sql = load_queries("fairwire_server.chat", "search.sql")["index_messages"]
-    async with database.dedicated() as connection:
-        # messages of a chat that is not there
-        await connection.execute("BEGIN; SET LOCAL session_replication_role = replica")
-        await connection.execute(
-            "INSERT INTO message (conversation_id, seq, kind, side, sender_id, cid, text, at)"
-            " SELECT $1, n, 'text', 'buyer', $1, gen_random_uuid(), 'price', now() FROM generate_series(1, 400) n",
-            uuid4(),
-        )
-        await connection.execute(f"PREPARE texts AS {sql}")
-        rows = await connection.fetch("EXPLAIN EXECUTE texts (NULL, NULL, NULL, NULL)")
-        await connection.execute("ROLLBACK")
-    plan = "\n".join(row[0] for row in rows)
-    assert "Index Cond: ((conversation_id = n.conversation_id) AND (seq = n.seq))" in plan

@@ -16,9 +16,9 @@ from typing import Final
 import structlog
 
 from fairwire_protocol.errors import Unavailable
-from fairwire_server.chat.search_store import SearchStore, Unindexed
+from fairwire_server.chat.records import Accepted
+from fairwire_server.chat.search_store import SearchStore
 from fairwire_server.chat.search_tokens import SearchTokens
-from fairwire_server.chat.sending import Accepted
 from fairwire_server.database.work import Works
 
 __all__ = ["Indexer"]
@@ -52,7 +52,7 @@ class Indexer:
         self._tokens = tokens
         self._batch = batch
         self._waiting_max = waiting_max
-        self._waiting: deque[Unindexed] = deque()
+        self._waiting: deque[Accepted] = deque()
         self._wake = asyncio.Event()
         self._left_out = False
         self._stretch = STRETCH
@@ -63,9 +63,7 @@ class Indexer:
         room = self._waiting_max - len(self._waiting)
         if len(accepted) > room:
             self._left_out = True
-        self._waiting.extend(
-            Unindexed(one.conversation, one.seq, one.exhibitor, one.text) for one in accepted[: max(0, room)]
-        )
+        self._waiting.extend(accepted[: max(0, room)])
         self._wake.set()
 
     @property
@@ -98,7 +96,7 @@ class Indexer:
     async def _write_next(self, count: int) -> None:
         await self._insist([self._waiting.popleft() for _ in range(min(count, len(self._waiting)))])
 
-    async def _insist(self, batch: Sequence[Unindexed]) -> None:
+    async def _insist(self, batch: Sequence[Accepted]) -> None:
         """Write a batch; while the database is away wait for it, the feed growing no further than its bound."""
         attempt = 0
         while True:
@@ -134,7 +132,7 @@ class Indexer:
             now = work.now
         start = now if start is None else start
         count = 0
-        before: list[Unindexed] = []
+        before: list[Accepted] = []
         while start < now:
             end = min(start + self._stretch, now + MARGIN)
             try:
@@ -159,7 +157,7 @@ class Indexer:
             self._log.info("search index recovered", messages=count)
         return count
 
-    async def _unindexed(self, start: datetime, end: datetime) -> list[Unindexed]:
+    async def _unindexed(self, start: datetime, end: datetime) -> list[Accepted]:
         async with self._works.read() as work:
             return await self._store.unindexed(work.connection, start, end, self._batch + 1)
 
@@ -167,7 +165,7 @@ class Indexer:
         async with self._works.begin() as work:
             await self._store.set_done_to(work.connection, at)
 
-    async def write(self, texts: Sequence[Unindexed]) -> None:
+    async def write(self, texts: Sequence[Accepted]) -> None:
         """Write texts in one transaction. When something in it is refused for good each is written alone, and what cannot be is
         passed over: one text must not keep the others from being found."""
         if not texts:
@@ -184,11 +182,11 @@ class Indexer:
             for text in texts:
                 await self.write([text])
 
-    async def _write(self, texts: Sequence[Unindexed], tokens: Sequence[str]) -> None:
+    async def _write(self, texts: Sequence[Accepted], tokens: Sequence[str]) -> None:
         async with self._works.begin() as work:
             await self._store.index(work.connection, texts, tokens)
 
-    async def _tokenised(self, texts: Sequence[Unindexed]) -> list[str]:
+    async def _tokenised(self, texts: Sequence[Accepted]) -> list[str]:
         tokens: list[str] = []
         characters = 0
         for text in texts:

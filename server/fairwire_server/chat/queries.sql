@@ -162,9 +162,13 @@ ORDER BY c.id LIMIT 200;
 SELECT sender_id, kind, at, recalled_at FROM message WHERE conversation_id = $1 AND seq = $2 FOR UPDATE;
 
 -- name: recall
--- The content goes for good; its place stays (C12).
-WITH gone AS (
-    DELETE FROM message_search WHERE conversation_id = $1 AND seq = $2
+-- The content goes for good; its place stays (C12), in the search index too: who was about to write the words there finds it taken.
+WITH emptied AS (
+    INSERT INTO message_search (conversation_id, seq, exhibitor_id, at, tokens)
+    SELECT m.conversation_id, m.seq, c.exhibitor_id, m.at, ''
+    FROM message m JOIN conversation c ON c.id = m.conversation_id
+    WHERE m.conversation_id = $1 AND m.seq = $2 AND m.kind = 'text'
+    ON CONFLICT (conversation_id, seq) DO UPDATE SET tokens = ''
 ), hidden AS (
     UPDATE image i SET gone_at = $3 FROM message m WHERE m.conversation_id = $1 AND m.seq = $2 AND i.id = m.image_id
 )

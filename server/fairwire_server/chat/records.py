@@ -13,7 +13,27 @@ from fairwire_protocol.models import AccountKind
 from fairwire_server.chat.rules import Conversation
 from fairwire_server.database.ids import Id
 
-__all__ = ["Earlier", "ImageFact", "Locked", "LockedConversation", "Post", "SendFacts", "SenderFact", "TeamFact"]
+__all__ = [
+    "Accepted",
+    "Earlier",
+    "ImageFact",
+    "Locked",
+    "LockedConversation",
+    "Post",
+    "SendFacts",
+    "SenderFact",
+    "TeamFact",
+]
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """A committed text, for the search index."""
+
+    conversation: UUID
+    seq: int
+    exhibitor: UUID
+    at: datetime
+    text: str
 
 
 @dataclass(slots=True, kw_only=True)

@@ -92,22 +92,16 @@ WHERE p.account_id = $1 AND e.name_tokens @@ $2::tsquery
 ORDER BY p.last_pos DESC, c.id DESC LIMIT $3;
 
 -- name: index_messages
--- Index messages that still say something. The lock makes a recall wait for us, or us for it: either it finds the row and deletes
--- it, or we find the message recalled (C12). Doing it twice changes nothing. LIMIT 1 keeps the messages from being read whole by a plan that
--- was made when there were few.
+-- Index messages. A recall writes the row of its message too, without words: whichever of us comes second waits for the first, and the
+-- words are gone either way (C12). Doing it twice changes nothing.
 INSERT INTO message_search (conversation_id, seq, exhibitor_id, at, tokens)
-SELECT n.conversation_id, n.seq, n.exhibitor_id, m.at, n.tokens::tsvector
-FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[]) AS n (conversation_id, seq, exhibitor_id, tokens)
-CROSS JOIN LATERAL (
-    SELECT v.at FROM message v
-    WHERE v.conversation_id = n.conversation_id AND v.seq = n.seq AND v.recalled_at IS NULL
-    LIMIT 1 FOR KEY SHARE
-) m
+SELECT n.conversation_id, n.seq, n.exhibitor_id, n.at, n.tokens::tsvector
+FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::text[]) AS n (conversation_id, seq, exhibitor_id, at, tokens)
 ON CONFLICT (conversation_id, seq) DO NOTHING;
 
 -- name: unindexed
 -- Texts of a stretch of time that are not in the index.
-SELECT m.conversation_id, m.seq, c.exhibitor_id, m.text
+SELECT m.conversation_id, m.seq, c.exhibitor_id, m.at, m.text
 FROM message m JOIN conversation c ON c.id = m.conversation_id
 WHERE m.at >= $1 AND m.at < $2 AND m.kind = 'text' AND m.recalled_at IS NULL
   AND NOT EXISTS (SELECT FROM message_search s WHERE s.conversation_id = m.conversation_id AND s.seq = m.seq)

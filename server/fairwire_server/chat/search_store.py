@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from fairwire_server.chat.records import Accepted
 from fairwire_server.chat.search_rules import Place, Reach, Step
 from fairwire_server.database.pool import Connection
 from fairwire_server.database.queries import load_queries
 from fairwire_server.streams.messages import MessageRow
 
-__all__ = ["SearchStore", "Unindexed"]
+__all__ = ["SearchStore"]
 
 Own = Mapping[UUID, int]
 """Conversations in reach, each with the last seq that may be found in it."""
 _NAMES: Final = {"buyer": "exhibitors_by_name", "own": "own_buyers_by_name", "all": "buyers_by_name"}
-
-
-@dataclass(frozen=True, slots=True)
-class Unindexed:
-    """A text that the index is to hold."""
-
-    conversation: UUID
-    seq: int
-    exhibitor: UUID
-    text: str
 
 
 class SearchStore:
@@ -82,20 +72,21 @@ class SearchStore:
         )
         return {(row["conversation_id"], row["seq"]): MessageRow.of(row) for row in rows}
 
-    async def index(self, connection: Connection, texts: Sequence[Unindexed], tokens: Sequence[str]) -> None:
-        """Index texts by their tokens; those recalled meanwhile are passed over."""
+    async def index(self, connection: Connection, texts: Sequence[Accepted], tokens: Sequence[str]) -> None:
+        """Index texts by their tokens; those recalled meanwhile stay without."""
         await connection.execute(
             self._sql["index_messages"],
             [text.conversation for text in texts],
             [text.seq for text in texts],
             [text.exhibitor for text in texts],
+            [text.at for text in texts],
             tokens,
         )
 
-    async def unindexed(self, connection: Connection, start: datetime, end: datetime, limit: int) -> list[Unindexed]:
+    async def unindexed(self, connection: Connection, start: datetime, end: datetime, limit: int) -> list[Accepted]:
         """At most `limit` texts of a stretch of time that the index lacks."""
         rows = await connection.fetch(self._sql["unindexed"], start, end, limit)
-        return [Unindexed(row["conversation_id"], row["seq"], row["exhibitor_id"], row["text"]) for row in rows]
+        return [Accepted(*row) for row in rows]
 
     async def done_to(self, connection: Connection) -> datetime | None:
         """Where recovery begins; None when there is no message at all."""

@@ -14,15 +14,13 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-import msgspec
-
 from fairwire_protocol.errors import FairwireError, Refused
 from fairwire_protocol.operations.chat import SendMessage, Sent
 from fairwire_server.accounts.rules import Caller, Table, reading_kinds
 from fairwire_server.chat.flights import Batches, Flight, Pace, fail, succeed
 from fairwire_server.chat.keywords import KeywordList
 from fairwire_server.chat.posting import Posting, listeners_of, message_row
-from fairwire_server.chat.records import ImageFact, Locked, Post, SenderFact, SendFacts
+from fairwire_server.chat.records import Accepted, ImageFact, Locked, Post, SenderFact, SendFacts
 from fairwire_server.chat.routing import Routing
 from fairwire_server.chat.rules import check_may_write, normal_text
 from fairwire_server.chat.store import ChatStore
@@ -32,20 +30,10 @@ from fairwire_server.database.errors import ConstraintViolated
 from fairwire_server.database.ids import as_id
 from fairwire_server.database.work import Work, Works
 
-__all__ = ["Accepted", "Sender"]
+__all__ = ["Sender"]
 
 PACE: Final = Pace(few=32, apart_s=0.02)
 HOMES: Final = 200_000
-
-
-class Accepted(msgspec.Struct, frozen=True, gc=False):
-    """A committed text, for the search index."""
-
-    conversation: UUID
-    seq: int
-    exhibitor: UUID
-    text: str
-    at_ms: int
 
 
 @dataclass(slots=True, eq=False)
@@ -287,7 +275,7 @@ class _Decisions:
         self._own[item.key] = item
         self._results.append((item, Sent(conversation=conversation.id, seq=post.seq, ts=self._now_ms)))
         if item.text is not None:
-            self.accepted.append(Accepted(conversation.id, post.seq, conversation.exhibitor, item.text, self._now_ms))
+            self.accepted.append(Accepted(conversation.id, post.seq, conversation.exhibitor, self._work.now, item.text))
 
     def _readers(self, caller: Caller, exhibitor: UUID) -> list[UUID]:
         """The exhibitor's accounts that read everything; worked out once a batch."""

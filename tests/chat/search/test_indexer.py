@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from fairwire_server.chat import indexing
 from fairwire_server.chat.indexing import Indexer
-from fairwire_server.chat.search_store import SearchStore, Unindexed
-from fairwire_server.chat.sending import Accepted
+from fairwire_server.chat.records import Accepted
+from fairwire_server.chat.search_store import SearchStore
+from fairwire_server.chat.store import ChatStore
 from fairwire_server.database.pool import Database
 from fairwire_server.database.work import Works
 from tests.chat.desk import QUERIES, Desk, until
@@ -23,7 +25,8 @@ from tests.harness.clock import ManualClock
 def texts_of(desk: Desk, conversation: UUID, seqs: Sequence[int]) -> list[Accepted]:
     """What sending would feed."""
     acme = desk.running.ground.exhibitors["acme"]
-    return [Accepted(conversation, seq, acme, f"text {seq}", 0) for seq in seqs]
+    at = desk.running.node.clock.now()
+    return [Accepted(conversation, seq, acme, at, f"text {seq}") for seq in seqs]
 
 
 @asynccontextmanager
@@ -74,6 +77,7 @@ async def test_c15_a_sent_text_is_found_within_two_seconds(desk: Desk) -> None:
         await desk.say("buyer", conversation, "hello")
         await until_indexed(desk, conversation, 1)
     assert await desk.value("is_indexed", conversation, 1)
+    assert await desk.value("indexed_when_said", conversation)
 
 
 async def test_c15_what_is_fed_is_written_after_its_gathering_time(desk: Desk, said: tuple[UUID, list[int]]) -> None:
@@ -129,7 +133,7 @@ async def test_c15_recovery_rests_for_as_long_as_it_writes(
     async with indexer(desk, clock, run=False, batch=1) as made:
         write = made.write
 
-        async def taking_time(texts: Sequence[Unindexed]) -> None:
+        async def taking_time(texts: Sequence[Accepted]) -> None:
             await write(texts)
             if texts:
                 clock.advance(3.0)
@@ -155,7 +159,7 @@ async def test_c15_texts_are_written_few_at_a_time_with_rests_as_long(
     async with indexer(desk, clock, run=False) as made:
         write = made.write
 
-        async def taking_time(texts: Sequence[Unindexed]) -> None:
+        async def taking_time(texts: Sequence[Accepted]) -> None:
             await write(texts)
             clock.advance(0.03)
 
@@ -185,7 +189,7 @@ async def test_c15_what_is_too_much_for_rests_is_written_without(
         sizes: list[int] = []
         write = made.write
 
-        async def noted(texts: Sequence[Unindexed]) -> None:
+        async def noted(texts: Sequence[Accepted]) -> None:
             await write(texts)
             sizes.append(len(texts))
             clock.advance(0.03)
@@ -218,9 +222,8 @@ async def test_c15_a_text_that_cannot_be_written_does_not_stop_the_others(
     desk: Desk, said: tuple[UUID, list[int]]
 ) -> None:
     conversation, seqs = said
-    acme = desk.running.ground.exhibitors["acme"]
-    batch = [Unindexed(conversation, seq, acme, f"text {seq}") for seq in seqs]
-    batch[2] = Unindexed(conversation, seqs[2], None, "no exhibitor")  # type: ignore[arg-type]  # what no row may hold
+    batch = texts_of(desk, conversation, seqs)
+    batch[2] = msgspec.structs.replace(batch[2], exhibitor=None)  # what no row may hold
     async with indexer(desk, ManualClock(), run=False) as made:
         await made.write(batch)
     assert await desk.value("indexed", conversation) == 4
@@ -256,8 +259,7 @@ async def test_c12_a_recall_between_feed_and_write_leaves_nothing_in_the_index(
     conversation, seqs = said
     async with indexer(desk, ManualClock(), run=False) as made:
         await desk.call("buyer", "chat.recall", conversation=conversation, seq=seqs[0])
-        batch = [Unindexed(conversation, seq, desk.running.ground.exhibitors["acme"], "text") for seq in seqs]
-        await made.write(batch)
+        await made.write(texts_of(desk, conversation, seqs))
     assert not await desk.value("is_indexed", conversation, seqs[0])
     assert await desk.value("indexed", conversation) == 4
 
@@ -268,13 +270,13 @@ async def test_c12_a_recall_while_the_indexer_writes_waits_and_finds_the_row(
     """Whichever comes first: the words of a recalled message are not in the index afterwards."""
     conversation, seqs = said
     tokens = desk.running.node.ground.search_tokens
-    text = Unindexed(conversation, seqs[0], desk.running.ground.exhibitors["acme"], "text")
+    text = texts_of(desk, conversation, seqs)[0]
 
     async def waiting() -> bool:
         return recall.done() or bool(await desk.value("locks_waited_for"))
 
     async with desk.running.node.works.begin() as work:
-        await SearchStore().index(work.connection, [text], [tokens.index_tokens("text")])
+        await SearchStore().index(work.connection, [text], [tokens.index_tokens(text.text)])
         recall = asyncio.create_task(
             desk.call("buyer", "chat.recall", conversation=conversation, seq=seqs[0], cid=uuid4())
         )
@@ -282,3 +284,21 @@ async def test_c12_a_recall_while_the_indexer_writes_waits_and_finds_the_row(
             await until(waiting)
     await recall
     assert not await desk.value("is_indexed", conversation, seqs[0])
+
+
+async def test_c12_the_indexer_waits_for_a_recall_and_writes_nothing(desk: Desk, said: tuple[UUID, list[int]]) -> None:
+    conversation, seqs = said
+    async with indexer(desk, ManualClock(), run=False) as made:
+        async with desk.running.node.works.begin() as work:
+            await ChatStore().run(work.connection, "recall", conversation, seqs[0], work.now)
+            writing = asyncio.create_task(made.write(texts_of(desk, conversation, seqs)))
+
+            async def waiting() -> bool:
+                return writing.done() or bool(await desk.value("locks_waited_for"))
+
+            async with asyncio.timeout(1.5):
+                await until(waiting)
+            assert not writing.done()
+        await writing
+    assert not await desk.value("is_indexed", conversation, seqs[0])
+    assert await desk.value("indexed", conversation) == 4
