@@ -120,6 +120,11 @@ async def test_text_is_utf8_whatever_the_machine_speaks(tmp_path: Path) -> None:
         assert await ask(engine, "SHOW timezone") == "UTC"
 
 
+async def test_its_log_has_small_files_since_messages_wait_while_one_is_made(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as engine:
+        assert await ask(engine, "SHOW wal_segment_size") == "4MB"
+
+
 async def test_killed_server_starts_again_though_its_pid_file_stays(tmp_path: Path) -> None:
     engine = embedded(tmp_path)
     await engine.start()

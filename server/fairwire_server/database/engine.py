@@ -61,6 +61,7 @@ TUNING: Final[Mapping[str, str]] = {
     "max_replication_slots": "0",
     # 1 GB bounds crash recovery to well below READY_S; a longer interval writes fewer whole pages.
     "max_wal_size": "1GB",
+    "min_wal_size": "256MB",  # its files are used again after a quiet night too
     "checkpoint_timeout": "15min",
     # Short queries on two cores: neither parallel plans nor compiling pay, nor do workers for reading.
     "max_parallel_workers_per_gather": "0",
@@ -203,6 +204,8 @@ class EmbeddedEngine:
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
             "--no-instructions",
+            # The log's files are made while messages wait for their COMMIT: 16 MB take 50 ms on a cloud disk, 4 MB take 4.
+            "--wal-segsize=4",
             # Also for one who starts it by hand: no TCP, and the socket where we look for it.
             "--set=listen_addresses=",
             f"--set=unix_socket_directories={home.run}",
