@@ -183,7 +183,7 @@ class Indexer:
                 await self.write([text])
 
     async def _write(self, texts: Sequence[Accepted], tokens: Sequence[str]) -> None:
-        async with self._works.begin() as work:
+        async with self._works.alone() as work:
             await self._store.index(work.connection, texts, tokens)
 
     async def _tokenised(self, texts: Sequence[Accepted]) -> list[str]:

@@ -91,6 +91,13 @@ class Works:
                 work.over()
 
     @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Work]:
+        """For one statement that writes and may be done twice: it is a transaction by itself, three round trips in one, and nobody
+        knows whether it was committed when its connection breaks."""
+        async with self.database.reader() as connection:
+            yield Work(connection, self.clock.now())
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[Work]:
         """A connection for reads without a transaction around them."""
         async with self.database.reader() as connection:
