@@ -111,6 +111,20 @@ async def test_two_processes_on_one_database_m2_m4(agenda: Agenda) -> None:
     await check(agenda, slots, codes["ok"])
 
 
+async def test_two_processes_each_with_buyers_of_its_own_share_the_seats_of_a_slot_m2(agenda: Agenda) -> None:
+    """No buyer asks both, whose lock would put them one after the other: it is the slot's that does."""
+    crowd = await agenda.crowd(32)
+    async with another_process(agenda) as other:
+        for number in range(6):
+            slot, here = await agenda.slot(2 * number), through(agenda)
+            codes = Counter(
+                await asyncio.gather(
+                    *(book(who, slot) for own, book in ((crowd[:16], here), (crowd[16:], other)) for who in own)
+                )
+            )
+            assert codes == {"ok": 5, "slot_full": 27}
+
+
 async def test_the_same_cid_a_hundred_times_in_parallel_is_one_booking_w7(agenda: Agenda) -> None:
     slot, cid = await agenda.slot(4), uuid4()
     replies = await asyncio.gather(*(agenda.book("buyer", slot, cid=cid) for _ in range(100)))
