@@ -44,9 +44,12 @@ CHECK: Final = ("check", (0, 0, 0))
 EACH: Final[list[tuple[str, Numbers]]] = [
     ("open", (0, 0, 1)),
     ("buyer_says", (0, 0, 0)),
+    *(step for to in range(len(TEAM)) for step in (("transfer", (0, to, 2)), ("team_says", (0, 0, 0)))),
+    *(step for who in range(len(TEAM)) for step in (("rename", (who, 0, 0)), CHECK)),
     *(step for name in USUAL for step in ((name, (0, 0, 0)), (name, (0, 1, 2)), CHECK)),
 ]
-"""Every operation by two of the crowd, looked at at once: what chance may not meet in a quick run."""
+"""Every operation by two of the crowd, looked at at once, and new names of all who have held a chat: what chance may not meet in a
+quick run."""
 LISTS = st.lists(OPERATION, min_size=40, max_size=110)
 CALM = (
     HealthCheck.function_scoped_fixture,
