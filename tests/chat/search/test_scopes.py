@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fairwire_protocol.errors import FairwireError
@@ -36,6 +36,16 @@ ACT = st.tuples(
     TEXT,
     st.integers(0, 3),
 )
+
+GIVEN_AWAY = [
+    (0, "ask", "展会", 0),
+    (0, "transfer", "", 2),
+    (0, "answer", "boot", 0),
+    (0, "transfer", "", 3),
+    (0, "answer", "price", 0),
+    (0, "ask", "booth", 0),
+]
+"""A colleague gives the chat away, and what is said then is no longer its own (C9)."""
 
 
 def matches(query: str, text: str) -> bool:
@@ -112,6 +122,7 @@ async def world(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@example(GIVEN_AWAY, ["boo", "price"])
 @given(st.lists(ACT, min_size=4, max_size=12), st.lists(QUERY, min_size=2, max_size=3, unique=True))
 async def test_c9_c15_search_finds_what_history_shows_and_nothing_else(
     world: World, acts: list[tuple[int, str, str, int]], queries: list[str]
