@@ -30,6 +30,9 @@ EXHIBITORS: Final = 1_000
 BUYERS: Final = 5_000
 START: Final = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS: Final = timedelta(days=10)
+PENDING: Final = 1_000
+"""Texts that have not been merged into the index of words: nearly as many as its pending list holds."""
+_INDEX_COLUMNS: Final = ["conversation_id", "seq", "exhibitor_id", "at", "tokens"]
 
 _TRADE: Final = (
     "的 我们 您好 价格 样品 订单 工厂 产品 可以 请问 质量 交货 付款 数量 合同 报价 多少 公司 谢谢 需要 展会 摊位 运费 包装 尺寸 颜色 "
@@ -141,7 +144,8 @@ class Texts:
 
 
 async def build(dsn: str, tokens: SearchTokens, *, messages: int = MESSAGES) -> None:
-    """Fill a migrated database. The index of words is built after the rows, as one would after an import."""
+    """Fill a migrated database. The index of words is built after the rows, as one would after an import; the newest texts come when it
+    is there, and lie in its pending list."""
     connection = await asyncpg.connect(dsn)
     try:
         await _parties(connection, tokens)
@@ -150,9 +154,10 @@ async def build(dsn: str, tokens: SearchTokens, *, messages: int = MESSAGES) -> 
         await connection.execute("DROP INDEX message_search_tokens")
         all_chats = chats()
         await _conversations(connection, all_chats)
-        await _messages(connection, all_chats, tokens, messages)
+        newest = await _messages(connection, all_chats, tokens, messages)
         await connection.execute(definition)
         await connection.execute("VACUUM ANALYZE")
+        await _copy(connection, "message_search", _INDEX_COLUMNS, newest)
     finally:
         await connection.close()
 
@@ -227,14 +232,16 @@ async def _conversations(connection: asyncpg.Connection[asyncpg.Record], all_cha
 
 async def _messages(
     connection: asyncpg.Connection[asyncpg.Record], all_chats: list[Chat], tokens: SearchTokens, messages: int
-) -> None:
+) -> list[str]:
+    """All of them, and their rows of the index but for the newest, which it answers."""
     chance = random.Random(3)
     order = [number for number in range(len(all_chats)) for _ in range(PER_CHAT)]
     chance.shuffle(order)
     texts, seqs = iter(Texts(1)), [0] * len(all_chats)
+    newest: list[str] = []
     for start in range(0, messages, 50_000):
         rows: list[str] = []
-        index: list[str] = []
+        index, newest = newest, []
         for number, at in zip(order[start : start + 50_000], range(start, messages), strict=False):
             chat = all_chats[number]
             seqs[number] += 1
@@ -247,7 +254,9 @@ async def _messages(
         await _copy(
             connection, "message", ["conversation_id", "seq", "kind", "side", "sender_id", "cid", "text", "at"], rows
         )
-        await _copy(connection, "message_search", ["conversation_id", "seq", "exhibitor_id", "at", "tokens"], index)
+        index, newest = index[:-PENDING], index[-PENDING:]
+        await _copy(connection, "message_search", _INDEX_COLUMNS, index)
+    return newest
 
 
 def _line(*values: object) -> str:

@@ -26,4 +26,4 @@ async def test_the_fair_of_the_search_bench_is_one_of_this_schema(database_url: 
         await connection.close()
     assert packed
     assert found == MESSAGES
-    assert "fastupdate=off" in options
+    assert "fastupdate=on" in options
