@@ -24,8 +24,10 @@ from fairwire_server.streams.told import Told
 __all__ = ["HOLE_S", "UNKNOWN", "Channel"]
 
 HOLE_S: Final = 0.1
-SLICE: Final = 500
-"""Sockets of a fair that are written to in one turn of the loop: some milliseconds."""
+AT_ONCE: Final = 1_000
+"""Sockets of a fair that are written to in the first turn of the loop: some milliseconds, and all there are on a quiet node."""
+SLICE: Final = 200
+"""Sockets in each further turn: about a millisecond, since what a message waits for takes several turns."""
 UNKNOWN: Final = -1
 
 
@@ -35,6 +37,7 @@ class _Push:
 
     due: list[tuple[int, Told]]
     crowd: Iterator[Socket]
+    turn: int = AT_ONCE
     joined: dict[str, bytes] = field(default_factory=dict)
 
     def join(self, codec: Codec) -> bytes:
@@ -165,12 +168,15 @@ class Channel:
         """A slice of the sockets, then the loop's turn: thousands of writes must not hold up everything else."""
         joined, before, last = push.joined, push.due[0][0] - 1, push.due[-1][0]
         count = written = size = 0
-        for socket in islice(push.crowd, SLICE):
+        codec, data = None, b""
+        for socket in islice(push.crowd, push.turn):
             if not socket.live or socket.fair_cursor != before:
                 if socket.live and socket.fair_cursor < last:
                     socket.lag()
                 continue
-            data = joined.get(socket.codec.name) or push.join(socket.codec)
+            if socket.codec is not codec:
+                codec = socket.codec
+                data = joined.get(codec.name) or push.join(codec)
             try:
                 if socket.push_fair_events(last, data):
                     written += 1
@@ -183,6 +189,7 @@ class Channel:
         self._metrics.frames_out += written * events
         self._metrics.bytes_out += size
         if length_hint(push.crowd):
+            push.turn = SLICE
             asyncio.get_running_loop().call_soon(self._push_slice, push)
         else:
             self._pushing = False
