@@ -59,7 +59,7 @@ SERVER_TRANSITIONS: Final[Mapping[tuple[ServerState, type[f.ClientFrame]], Serve
 class ServerSession:
     """The server's side of one socket: what the client may send when, and which version both speak."""
 
-    __slots__ = ("_faults", "_frame_bytes", "_protocol", "_violation", "codec", "state", "version")
+    __slots__ = ("_broken", "_faults", "_frame_bytes", "_protocol", "codec", "state", "version")
 
     def __init__(self, codec: Codec, *, protocol: tuple[int, int] = (1, 1), frame_bytes: int = FRAME_BYTES) -> None:
         self.codec = codec
@@ -69,16 +69,17 @@ class ServerSession:
         """The protocol version agreed on, once `hello` was taken."""
         self._protocol = protocol
         self._faults = 0
-        self._violation: Violation | None = None
+        self._broken: tuple[Close, str] | None = None
+        """The violation. Not the exception itself: that holds the stack it came up through, and so whoever holds this session."""
 
     def receive(self, data: bytes | str) -> f.ClientFrame:
         """Take one WebSocket message: text as `str`, binary as `bytes`.
 
         Raises `FrameRefused` for a frame that deserves an `error` answer and `Violation` when the socket must close.
-        After a `Violation` every further call raises the same one.
+        After a `Violation` every further call raises it again.
         """
-        if self._violation is not None:
-            raise self._violation
+        if self._broken is not None:
+            raise Violation(*self._broken)
         raw = self._of_this_codec(data)
         try:
             frame = self.codec.decode_client_frame(raw)
@@ -133,5 +134,5 @@ class ServerSession:
 
     def _close(self, close: Close, reason: str) -> Violation:
         self.state = ServerState.CLOSED
-        self._violation = Violation(close, reason[:120])
-        return self._violation
+        self._broken = close, reason[:120]
+        return Violation(*self._broken)

@@ -55,6 +55,8 @@ class Census:
             found += _grown(f"{name} entries", now.entries, first.entries, KEPT)
             found += _grown(f"{name} files", now.files, warm.most_files(name))
             found += _grown(f"{name} objects", now.types, then.types, _more_objects(now, then, visits))
+            cycles = {kind: count for kind, count in now.garbage.items() if kind.startswith(FREED_AT_ONCE)}
+            found += _grown(f"{name} left to the garbage collector", cycles, {})
         return found
 
 
@@ -83,6 +85,8 @@ STATEMENT: Final = "asyncpg.protocol.protocol.PreparedStatementState"
 STRICT: Final = ("fairwire", "asyncio", "_asyncio", "aiohttp", "redis")
 KEPT_OBJECTS: Final = {"fairwire_server.hub.first.Frames": 40, "asyncpg.pgproto.pgproto.UUID": 300}
 """First states, as many as fit into their bytes, and the ids in them."""
+FREED_AT_ONCE: Final = ("fairwire_server.doors", "fairwire_server.hub", "fairwire_protocol")
+"""What a connection is made of: garbage is looked for so seldom that strangers could fill the memory with what only that frees."""
 PEOPLE: Final = 100
 """More than there are accounts, and chats of theirs."""
 LABELS: Final = ("sockets_closed", "frames_refused", "resumes", "events", "rate_limited", "http_requests", "callbacks")

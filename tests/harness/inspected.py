@@ -42,10 +42,16 @@ class Inside(msgspec.Struct, frozen=True):
     """Entries of all containers that are attributes of our objects, by class and attribute, one level of nesting included."""
     tasks: dict[str, int]
     files: dict[str, int]
+    garbage: dict[str, int]
+    """Objects of ours that only the garbage collector could free, by type, since the process began."""
+
+
+_garbage: Final = Counter[str]()
 
 
 def look() -> Inside:
     """Count everything. What was frozen as living for ever is looked at again, and stays so."""
+    _see_garbage()
     gc.unfreeze()
     gc.collect()
     gc.collect()
@@ -61,7 +67,17 @@ def look() -> Inside:
     ctypes.CDLL(None).malloc_trim(0)
     found = _RESIDENT.search(Path("/proc/self/status").read_text("ascii"))
     assert found is not None
-    return Inside(int(found[1]) * 1024, dict(types), dict(entries), _tasks(), _files())
+    return Inside(int(found[1]) * 1024, dict(types), dict(entries), _tasks(), _files(), dict(_garbage))
+
+
+def _see_garbage() -> None:
+    """Count what lies in a cycle of references and is of ours."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    gc.set_debug(0)
+    kinds = (type(thing) for thing in gc.garbage)
+    _garbage.update(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds if str(kind.__module__).startswith(OURS))
+    gc.garbage.clear()
 
 
 def _attributes(thing: object) -> Iterator[tuple[str, object]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import get_args
 from uuid import UUID
 
@@ -170,3 +172,28 @@ def test_mutated_frames_raise_typed_errors_only(codec: Codec, data: st.DataObjec
             return
         except Refused:  # FrameRefused, or args that are no value of the codec
             pass
+
+
+def test_whoever_held_a_session_that_ended_is_free_at_once() -> None:
+    """An exception holds the stack that it came up through: a session that kept one would keep the connection that it is of, until
+    the garbage collector comes by."""
+
+    class Connection:
+        def __init__(self) -> None:
+            self.session = ServerSession(JSON)
+
+        def receive(self, data: str) -> None:
+            self.session.receive(data)
+
+    def broken() -> weakref.ref[Connection]:
+        connection = Connection()
+        for _ in range(2):
+            with pytest.raises(Violation):
+                connection.receive("{}")
+        return weakref.ref(connection)
+
+    gc.disable()
+    try:
+        assert broken()() is None
+    finally:
+        gc.enable()

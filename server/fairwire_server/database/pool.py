@@ -95,7 +95,7 @@ class Database:
             command_timeout=command_timeout,
             # A fixed set of named queries: keep them all prepared, and connections too.
             statement_cache_size=512,
-            max_cached_statement_lifetime=3600,
+            max_cached_statement_lifetime=0,  # for ever
             max_queries=10_000_000,
             server_settings=settings,
         )

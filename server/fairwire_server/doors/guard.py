@@ -81,7 +81,8 @@ def guard(*, origins: frozenset[str], trusted_proxies: Sequence[Network], metric
         except FairwireError as error:
             response = _refusal(error, correlation)
         except web.HTTPException as error:
-            response = _of_router(error, correlation)
+            # The request holds it too, and with the stack it came up through it would hold the request.
+            response = _of_router(error.with_traceback(None), correlation)
         except Exception:
             log.exception("fault", method=request.method, path=_pattern(request))
             response = _refusal(Unavailable("internal"), correlation)
