@@ -131,6 +131,21 @@ async def test_nodes_with_and_without_redis_never_stand_beside_each_other(databa
             await open_("")
 
 
+async def test_a_node_waits_a_moment_for_the_end_of_the_one_before(database: Database) -> None:
+    """PostgreSQL notices a moment later that a killed server is gone, and a supervisor has started the next one by then."""
+    tried = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%try_advisory_lock%' AND pid <> pg_backend_pid()
+                   AND datname = current_database())
+    """
+    key = "(hashtext('fairwire'), hashtext('single node'))"
+    async with ends(database) as open_, database.dedicated() as before:
+        await before.execute(f"SELECT pg_advisory_lock{key}")
+        opened = asyncio.ensure_future(open_(""))
+        await until(lambda: before.fetchval(tried))
+        await before.execute(f"SELECT pg_advisory_unlock{key}")
+        await opened
+
+
 async def test_messages_of_a_key_arrive_in_order_at_every_other_node(database: Database, valkey: Valkey) -> None:
     async with ends(database, valkey.url) as open_:
         one, two, three = await open_(), await open_(), await open_()

@@ -30,6 +30,9 @@ Claim = Literal["alone", "shared", "none"]
 """How this process stands on the database; a helper claims nothing."""
 RETRY_S: Final = 1.0
 CHECK_S: Final = 5.0
+CLAIM_S: Final = 0.05
+CLAIMS: Final = 20
+"""Whoever had the database before may let go of it within a second: PostgreSQL notices the end of a killed server a moment later."""
 GATHER_S: Final = 0.1
 LOOK_MAX: Final = 20_000
 """Ids remembered while they cannot be told; beyond that everything is to be looked at."""
@@ -91,8 +94,11 @@ class Listening:
     async def _claim(self, connection: Connection) -> None:
         if self._kind == "none":
             return
-        if not await connection.fetchval(self._sql[f"claim_{self._kind}"]):
-            raise AnotherNodeError(REFUSAL[self._kind])
+        for _ in range(CLAIMS):
+            if await connection.fetchval(self._sql[f"claim_{self._kind}"]):
+                return
+            await asyncio.sleep(CLAIM_S)  # real time: what is waited for is another process
+        raise AnotherNodeError(REFUSAL[self._kind])
 
     def _notified(self, _: Any, __: int, ___: str, payload: object) -> None:
         try:
