@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import length_hint
+from time import perf_counter
 from typing import Final
 from uuid import UUID
 
@@ -27,7 +28,8 @@ HOLE_S: Final = 0.1
 AT_ONCE: Final = 1_000
 """Sockets of a fair that are written to in the first turn of the loop: some milliseconds, and all there are on a quiet node."""
 SLICE: Final = 200
-"""Sockets in each further turn: about a millisecond, since what a message waits for takes several turns."""
+"""Sockets in each further turn, at least: about a millisecond, since what a message waits for takes several turns. On a busy node as
+many as take as long as everything else does in a turn, or the last of thousands would wait for all of that as often."""
 UNKNOWN: Final = -1
 
 
@@ -38,6 +40,9 @@ class _Push:
     due: list[tuple[int, Told]]
     crowd: Iterator[Socket]
     turn: int = AT_ONCE
+    began: float = 0.0
+    ended: float = 0.0
+    """When the last turn began and ended, in seconds."""
     joined: dict[str, bytes] = field(default_factory=dict)
 
     def join(self, codec: Codec) -> bytes:
@@ -45,6 +50,15 @@ class _Push:
         frames = (codec.event_frame("fair", pos, told.encoded("team", codec)) for pos, told in self.due)
         data = self.joined[codec.name] = b"".join(websocket_frame(frame, binary=codec.binary) for frame in frames)
         return data
+
+    def take(self) -> Iterator[Socket]:
+        """Those whose turn it is: half of the loop's time is theirs."""
+        now = perf_counter()
+        if self.ended:
+            each = max(self.ended - self.began, 1e-6) / self.turn
+            self.turn = max(SLICE, min(AT_ONCE, round((now - self.ended) / each)))
+        self.began = now
+        return islice(self.crowd, self.turn)
 
 
 class Channel:
@@ -169,7 +183,7 @@ class Channel:
         joined, before, last = push.joined, push.due[0][0] - 1, push.due[-1][0]
         count = written = size = 0
         codec, data = None, b""
-        for socket in islice(push.crowd, push.turn):
+        for socket in push.take():
             if not socket.live or socket.fair_cursor != before:
                 if socket.live and socket.fair_cursor < last:
                     socket.lag()
@@ -189,7 +203,7 @@ class Channel:
         self._metrics.frames_out += written * events
         self._metrics.bytes_out += size
         if length_hint(push.crowd):
-            push.turn = SLICE
+            push.ended = perf_counter()
             asyncio.get_running_loop().call_soon(self._push_slice, push)
         else:
             self._pushing = False
