@@ -138,10 +138,11 @@ async def open_database(
 
 def collect_seldom() -> None:
     """What lives as long as the process is not searched for garbage any more, and new garbage less often: cycles are rare in a
-    message's way, and looking for them every 700 objects took a seventh of the time under load."""
+    message's way, and looking for them every 700 objects took a seventh of the time under load. Thousands of sockets that come are
+    looked through in small heaps: one of a million objects would stop the loop for a third of a second."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(25_000, 2, 2_000)
 
 
 def allow_many_sockets() -> None:

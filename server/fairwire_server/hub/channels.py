@@ -28,8 +28,9 @@ HOLE_S: Final = 0.1
 AT_ONCE: Final = 1_000
 """Sockets of a fair that are written to in the first turn of the loop: some milliseconds, and all there are on a quiet node."""
 SLICE: Final = 200
-"""Sockets in each further turn, at least: about a millisecond, since what a message waits for takes several turns. On a busy node as
-many as take as long as everything else does in a turn, or the last of thousands would wait for all of that as often."""
+"""Sockets in each further turn, at least: about a millisecond, since what a message waits for takes several turns."""
+SHARE: Final = 3
+"""On a busy node, how many times as long as everything else of a turn they may take: the last of thousands waits for all of that."""
 UNKNOWN: Final = -1
 
 
@@ -52,11 +53,11 @@ class _Push:
         return data
 
     def take(self) -> Iterator[Socket]:
-        """Those whose turn it is: half of the loop's time is theirs."""
+        """Those whose turn it is."""
         now = perf_counter()
         if self.ended:
             each = max(self.ended - self.began, 1e-6) / self.turn
-            self.turn = max(SLICE, min(AT_ONCE, round((now - self.ended) / each)))
+            self.turn = max(SLICE, min(AT_ONCE, round(SHARE * (now - self.ended) / each)))
         self.began = now
         return islice(self.crowd, self.turn)
 
