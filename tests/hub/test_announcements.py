@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
+import pytest
+
+from fairwire_server.hub import channels
+from fairwire_server.hub.channels import AT_ONCE, SLICE, sockets_of_turn
 from fairwire_server.hub.socket import Link
 from tests.harness.node import Running
 from tests.harness.peer import peer
-from tests.hub.wire import fence
+from tests.hub.wire import CODECS, fence
 
 NAME = b"announcement"
 
 
 class Watched:
-    """A socket's connection, with what was written to it."""
+    """A socket's connection, with what was written to it, none of it past `write`."""
+
+    fd = -1
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -49,3 +56,40 @@ async def test_four_that_come_together_are_one_write_for_each_reader_w3(running:
         events = [frame for frame in buyer.heard if frame["t"] == "event" and frame["stream"] == "fair"]
         assert [frame["pos"] for frame in events] == list(range(before + 1, before + 5))
         assert {frame["body"]["id"] for frame in events} == {reply["id"] for reply in replies}
+
+
+async def test_what_takes_several_turns_of_the_loop_reaches_everybody_once_and_in_order_w3_w4(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "AT_ONCE", 2)
+    monkeypatch.setattr(channels, "SLICE", 1)
+    ground = running.ground
+    async with AsyncExitStack() as stack:
+        organiser = await stack.enter_async_context(peer(running.url, ground["organiser"].token))
+        peers = [
+            await stack.enter_async_context(peer(running.url, ground[who].token, codec=codec))
+            for who in ("buyer", "main", "sales")
+            for codec in CODECS
+        ]
+        before = organiser.fair[1]
+        for _ in range(2):
+            await asyncio.gather(*(organiser.ok("fair.announce", title=f"{number}") for number in range(3)))
+        for one in (organiser, *peers):
+            assert await one.reached("fair", before + 6) == list(range(before + 1, before + 7))
+
+
+@pytest.mark.parametrize(
+    ("before", "took", "elsewhere", "then"),
+    [
+        (AT_ONCE, 0.008, 0.00001, SLICE),
+        (SLICE, 0.002, 0.0, SLICE),
+        (SLICE, 0.002, 0.002, 3 * SLICE),
+        (600, 0.006, 0.003, 900),
+        (600, 0.006, 1.0, AT_ONCE),
+        (SLICE, 0.0, 0.5, AT_ONCE),
+    ],
+)
+def test_on_a_busy_node_a_turn_has_more_sockets_within_its_bounds(
+    before: int, took: float, elsewhere: float, then: int
+) -> None:
+    assert sockets_of_turn(before, took, elsewhere) == then

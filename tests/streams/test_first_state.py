@@ -48,7 +48,7 @@ EACH: Final[list[tuple[str, Numbers]]] = [
     *(step for who in range(len(TEAM)) for step in (("rename", (who, 0, 0)), CHECK)),
     *(step for name in USUAL for step in ((name, (0, 0, 0)), (name, (0, 1, 2)), CHECK)),
 ]
-"""Every operation by two of the crowd, looked at at once, and new names of all who have held a chat: what chance may not meet in a
+"""Every usual operation by two of the crowd, looked at at once, and new names of all who have held a chat: what chance may not meet in a
 quick run."""
 LISTS = st.lists(OPERATION, min_size=40, max_size=110)
 CALM = (

@@ -148,7 +148,7 @@ class Database:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Connection]:
-        """A connection for reads, each statement its own snapshot."""
+        """A connection for reads, each statement its own snapshot, and for single statements that may be done twice."""
         async with self._unit() as unit:
             yield unit.connection
 

@@ -37,10 +37,9 @@ class Wire(asyncio.Protocol):
 
     __slots__ = (
         "_closing",
-        "_direct",
         "_drained",
         "_ended",
-        "_fd",
+        "_file",
         "_frames",
         "_held",
         "_lost",
@@ -48,6 +47,7 @@ class Wire(asyncio.Protocol):
         "_reading",
         "_transport",
         "_turn",
+        "fd",
         "listener",
     )
 
@@ -55,8 +55,8 @@ class Wire(asyncio.Protocol):
         self.listener: Listener | None = None
         self._transport = transport
         self._frames = FrameReader(limit)
-        self._fd: int = transport.get_extra_info("socket").fileno()
-        self._direct = True
+        self._file: int = transport.get_extra_info("socket").fileno()
+        self.fd = self._file
         self._paused = False
         self._reading = True
         self._held = False
@@ -110,7 +110,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._direct = False
+        self.fd = -1
         for waiting in (self._drained, self._ended):
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
@@ -148,9 +148,9 @@ class Wire(asyncio.Protocol):
 
     def write(self, data: bytes) -> bool:
         """Hand bytes over. Answers whether there is more waiting than there should be: then `drained` comes first."""
-        if self._direct:
+        if self.fd >= 0:
             try:
-                sent = os.write(self._fd, data)
+                sent = os.write(self.fd, data)
             except BlockingIOError:
                 sent = 0
             except OSError:
@@ -159,13 +159,13 @@ class Wire(asyncio.Protocol):
             if sent == len(data):
                 return False
             data = data[sent:]
-            self._direct = False
+            self.fd = -1
         transport = self._transport
         if self._lost or transport.is_closing():
             return False
         transport.write(data)
         # The descriptor is ours to write to again once the transport has nothing left; it is open until `connection_lost`.
-        self._direct = not transport.get_write_buffer_size()
+        self.fd = -1 if transport.get_write_buffer_size() else self._file
         return self._paused
 
     def pause_writing(self) -> None:
@@ -203,7 +203,7 @@ class Wire(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection at once."""
-        self._direct = False
+        self.fd = -1
         self._transport.abort()
 
     def _end(self, code: int, reason: str = "") -> None:
@@ -215,7 +215,7 @@ class Wire(asyncio.Protocol):
 
     def _hang_up(self) -> None:
         """Close once everything written is out."""
-        self._direct = False
+        self.fd = -1
         self._transport.close()
 
 

@@ -8,8 +8,8 @@ the sockets read it from the log.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import length_hint
 from time import perf_counter
@@ -25,41 +25,80 @@ from fairwire_server.streams.told import Told
 __all__ = ["HOLE_S", "UNKNOWN", "Channel"]
 
 HOLE_S: Final = 0.1
-AT_ONCE: Final = 1_000
-"""Sockets of a fair that are written to in the first turn of the loop: some milliseconds, and all there are on a quiet node."""
+AT_ONCE: Final = 1_024
+"""Sockets of a fair that are written to in one turn of the loop, at most and in the first one: some milliseconds, and all there are on
+a quiet node."""
 SLICE: Final = 200
 """Sockets in each further turn, at least: about a millisecond, since what a message waits for takes several turns."""
 SHARE: Final = 3
-"""On a busy node, how many times as long as everything else of a turn they may take: the last of thousands waits for all of that."""
+"""On a busy node, how many times as long as everything else of a turn they may take: the last of thousands waits for all of that.
+Two large fairs with an announcement at the same moment are everything else to each other, and have `AT_ONCE` each."""
 UNKNOWN: Final = -1
 
 
-@dataclass(slots=True)
+def sockets_of_turn(before: int, took: float, elsewhere: float) -> int:
+    """How many have the next turn, when so many took that long in the one before, and everything else as long since."""
+    return max(SLICE, min(AT_ONCE, round(before * SHARE * elsewhere / max(took, 1e-6))))
+
+
+class _Copy:
+    """What is due, as those with one codec get it, and who of them is written to in this turn."""
+
+    __slots__ = ("data", "fds", "sockets")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.fds: list[int] = []
+        self.sockets: list[Socket] = []
+
+    def write(self) -> int:
+        """To each; the number of them."""
+        write, data, size, count = os.write, self.data, len(self.data), len(self.fds)
+        for at, fd in enumerate(self.fds):
+            try:
+                sent = write(fd, data)
+            except OSError:  # no room, or nobody there: the connection finds out which
+                sent = 0
+            if sent != size:
+                self.sockets[at].write(data[sent:])
+        self.fds.clear()
+        self.sockets.clear()
+        return count
+
+
 class _Push:
     """Events of the fair on their way to those who have not had their turn yet."""
 
-    due: list[tuple[int, Told]]
-    crowd: Iterator[Socket]
-    turn: int = AT_ONCE
-    began: float = 0.0
-    ended: float = 0.0
-    """When the last turn began and ended, in seconds."""
-    joined: dict[str, bytes] = field(default_factory=dict)
+    __slots__ = ("_began", "_crowd", "_ended", "_turn", "copies", "due")
 
-    def join(self, codec: Codec) -> bytes:
+    def __init__(self, due: list[tuple[int, Told]], crowd: list[Socket]) -> None:
+        self.due = due
+        self.copies: dict[str, _Copy] = {}
+        self._crowd = iter(crowd)
+        self._turn = AT_ONCE
+        self._began = self._ended = 0.0
+
+    def copy(self, codec: Codec) -> _Copy:
         """All of them as the same bytes for everybody of a codec (W3)."""
-        frames = (codec.event_frame("fair", pos, told.encoded("team", codec)) for pos, told in self.due)
-        data = self.joined[codec.name] = b"".join(websocket_frame(frame, binary=codec.binary) for frame in frames)
-        return data
+        copy = self.copies.get(codec.name)
+        if copy is None:
+            frames = (codec.event_frame("fair", pos, told.encoded("team", codec)) for pos, told in self.due)
+            copy = _Copy(b"".join(websocket_frame(frame, binary=codec.binary) for frame in frames))
+            self.copies[codec.name] = copy
+        return copy
 
     def take(self) -> Iterator[Socket]:
         """Those whose turn it is."""
         now = perf_counter()
-        if self.ended:
-            each = max(self.ended - self.began, 1e-6) / self.turn
-            self.turn = max(SLICE, min(AT_ONCE, round(SHARE * (now - self.ended) / each)))
-        self.began = now
-        return islice(self.crowd, self.turn)
+        if self._ended:
+            self._turn = sockets_of_turn(self._turn, self._ended - self._began, now - self._ended)
+        self._began = now
+        return islice(self._crowd, self._turn)
+
+    def more(self) -> bool:
+        """Whether there are others, whose turn comes later."""
+        self._ended = perf_counter()
+        return length_hint(self._crowd) > 0
 
 
 class Channel:
@@ -177,13 +216,17 @@ class Channel:
             return
         if self._crowd is None:
             self._crowd = list(self.sockets.values())
-        self._push_slice(_Push(due, iter(self._crowd)))
+        self._push_slice(_Push(due, self._crowd))
 
     def _push_slice(self, push: _Push) -> None:
-        """A slice of the sockets, then the loop's turn: thousands of writes must not hold up everything else."""
-        joined, before, last = push.joined, push.due[0][0] - 1, push.due[-1][0]
+        """A slice of the sockets, then the loop's turn: thousands of writes must not hold up everything else.
+
+        All are looked at before the first is written to: a write leaves little in a processor's caches, and between writes every
+        line of a socket's would come from memory.
+        """
+        before, last = push.due[0][0] - 1, push.due[-1][0]
         count = written = size = 0
-        codec, data = None, b""
+        codec, copy = None, _Copy(b"")
         for socket in push.take():
             if not socket.live or socket.fair_cursor != before:
                 if socket.live and socket.fair_cursor < last:
@@ -191,20 +234,21 @@ class Channel:
                 continue
             if socket.codec is not codec:
                 codec = socket.codec
-                data = joined.get(codec.name) or push.join(codec)
-            try:
-                if socket.push_fair_events(last, data):
-                    written += 1
-                    size += len(data)
-            except (ConnectionError, OSError, RuntimeError):  # one that has just gone is no fault of the others
-                socket.link.abort()
+                copy = push.copy(codec)
+            fd = socket.push_fair_events(last, copy.data)
+            if fd >= 0:
+                copy.fds.append(fd)
+                copy.sockets.append(socket)
             count += 1
+        for copy in push.copies.values():
+            many = copy.write()
+            written += many
+            size += many * len(copy.data)
         events = last - before
         self._metrics.deliveries += count * events
         self._metrics.frames_out += written * events
         self._metrics.bytes_out += size
-        if length_hint(push.crowd):
-            push.ended = perf_counter()
+        if push.more():
             asyncio.get_running_loop().call_soon(self._push_slice, push)
         else:
             self._pushing = False

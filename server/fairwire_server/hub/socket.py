@@ -32,6 +32,9 @@ RECEIVABLE_MAX = 2_000
 class Link(Protocol):
     """The connection below a socket, as the door that accepted it offers it."""
 
+    fd: int
+    """The descriptor that bytes may be written to here and now; -1 while something waits in the transport, or nobody is there."""
+
     def write(self, data: bytes) -> bool:
         """Hand bytes to the operating system, or to the transport's buffer. Answers whether that is over its mark now."""
 
@@ -154,22 +157,26 @@ class Socket(_Delivered):
         if len(self.receivable) < RECEIVABLE_MAX:
             self.receivable.append((pos, receivable))
 
-    def push_fair_events(self, last: int, data: bytes) -> bool:
-        """As `push_event`, for the fair stream up to `last`. Thousands get it at once: where nothing waits it is written here and now.
-
-        Answers whether it was, so that the caller counts what it wrote to all of them.
-        """
-        if self.queued or self._blocked or self.closing is not None:
+    def push_fair_events(self, last: int, data: bytes) -> int:
+        """As `push_event`, for the fair stream up to `last`. Answers the descriptor that the caller is to write `data` to, since thousands
+        get it at once (`write` is for what it does not take); -1 where it has been queued behind what waits."""
+        if self.queued or self._blocked or self.closing is not None or (fd := self.link.fd) < 0:
             if self.full():
                 self.lag()
             else:
                 self.fair_cursor = last
                 self.push(data)
-            return False
+            return -1
         self.fair_cursor = last
-        if self.link.write(data):
-            self._block()
-        return True
+        return fd
+
+    def write(self, data: bytes) -> None:
+        """Past the queue, which is empty. A client that has just gone is no fault of who writes."""
+        try:
+            if self.link.write(data):
+                self._block()
+        except (ConnectionError, OSError, RuntimeError):
+            self.link.abort()
 
     def push_ephemeral(self, data: bytes) -> None:
         """Queue what may be dropped: the first to go once the queue is half full (W12)."""
