@@ -83,7 +83,7 @@ async def test_what_takes_several_turns_of_the_loop_reaches_everybody_once_and_i
     [
         (AT_ONCE, 0.008, 0.00001, SLICE),
         (SLICE, 0.002, 0.0, SLICE),
-        (SLICE, 0.002, 0.002, 3 * SLICE),
+        (SLICE, 0.002, 0.0008, 480),
         (600, 0.006, 0.003, 900),
         (600, 0.006, 1.0, AT_ONCE),
         (SLICE, 0.0, 0.5, AT_ONCE),

@@ -32,7 +32,13 @@ class Listener(Protocol):
         """The connection is gone. Called once."""
 
 
-class Wire(asyncio.Protocol):
+class _Written:
+    """What an announcement to thousands looks at: first in memory, on the line of a cache that a reference to it has touched."""
+
+    __slots__ = ("fd",)
+
+
+class Wire(_Written, asyncio.Protocol):
     """One upgraded connection."""
 
     __slots__ = (
@@ -47,7 +53,6 @@ class Wire(asyncio.Protocol):
         "_reading",
         "_transport",
         "_turn",
-        "fd",
         "listener",
     )
 

@@ -28,8 +28,8 @@ HOLE_S: Final = 0.1
 AT_ONCE: Final = 1_024
 """Sockets of a fair that are written to in one turn of the loop, at most and in the first one: some milliseconds, and all there are on
 a quiet node."""
-SLICE: Final = 200
-"""Sockets in each further turn, at least: about a millisecond, since what a message waits for takes several turns."""
+SLICE: Final = 400
+"""Sockets in each further turn, at least: two or three milliseconds, since what a message waits for takes several turns."""
 SHARE: Final = 3
 """On a busy node, how many times as long as everything else of a turn they may take: the last of thousands waits for all of that.
 Two large fairs with an announcement at the same moment are everything else to each other, and have `AT_ONCE` each."""
