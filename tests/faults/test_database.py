@@ -8,14 +8,21 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import psutil
 import pytest
 
+from fairwire_server.chat.records import Accepted
+from fairwire_server.chat.search_store import SearchStore
+from fairwire_server.clock import SystemClock
 from fairwire_server.database.engine import EmbeddedEngine
 from fairwire_server.database.migrate import migrate_database
+from fairwire_server.database.pool import Database
+from fairwire_server.database.work import Works
 from fairwire_server.notices.claiming import LEASE_S
 from tests.faults.crew import Crew, crew, seed
 from tests.faults.office import office
@@ -29,9 +36,9 @@ def postmaster(engine: EmbeddedEngine) -> psutil.Process:
 
 
 @asynccontextmanager
-async def migrated(folder: Path) -> AsyncIterator[EmbeddedEngine]:
+async def migrated(folder: Path, **tuning: str) -> AsyncIterator[EmbeddedEngine]:
     """A PostgreSQL of this test's own."""
-    async with EmbeddedEngine(folder / "pg", durable=False, tuning={"shared_buffers": "32MB"}) as engine:
+    async with EmbeddedEngine(folder / "pg", durable=False, tuning={"shared_buffers": "32MB", **tuning}) as engine:
         await migrate_database(engine.dsn())
         yield engine
 
@@ -83,6 +90,31 @@ async def test_immediate_stops_of_postgres_lose_nothing_w7(tmp_path: Path) -> No
 @pytest.mark.timeout(600)
 async def test_ten_immediate_stops_and_the_first_ack_within_two_seconds_w7(tmp_path: Path) -> None:
     assert max(await _stops(tmp_path, times=10)) <= 2
+
+
+async def test_a_power_cut_takes_no_text_from_the_index_that_is_known_to_be_there_c15(tmp_path: Path) -> None:
+    """Texts are indexed without waiting for the disk; the mark from which they are looked for again does wait, for them too."""
+    store, at = SearchStore(), datetime.now(UTC)
+
+    async def index(works: Works, text: str) -> None:
+        async with works.alone() as work:
+            await store.index(work.connection, [Accepted(uuid4(), 1, uuid4(), at, text)], [f"'{text}':1"])
+
+    async with migrated(tmp_path, wal_writer_delay="10s") as engine:
+        async with await Database.open(engine.dsn(), min_size=1, max_size=1) as database:
+            works = Works(database, SystemClock())
+            await index(works, "marked")
+            async with works.begin() as work:
+                await store.set_done_to(work.connection, at)
+            await index(works, "unmarked")
+            await stop_at_once(engine)
+        await engine.start()
+        async with await Database.open(engine.dsn(), min_size=1, max_size=1) as database, database.reader() as reader:
+            rows = await reader.fetch("SELECT tokens::text FROM message_search")
+            assert [row["tokens"] for row in rows] == ["'marked':1"], (
+                "what a power cut takes nothing from proves nothing"
+            )
+            assert await store.done_to(reader) == at
 
 
 @asynccontextmanager

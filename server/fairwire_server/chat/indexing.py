@@ -35,9 +35,11 @@ AT_ONCE: Final = 4_000  # characters tokenised before other tasks get their turn
 RECOVER_S: Final = 60.0
 RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
 MARGIN: Final = timedelta(minutes=2)  # far above a transaction's time limit and two nodes' clocks apart
-STRETCH: Final = timedelta(minutes=4)  # at first: what a recovery a minute after another looks at, margin included
+STRETCH: Final = timedelta(seconds=5)  # at first, and where many are talking
 STRETCH_MIN: Final = timedelta(milliseconds=1)
 STRETCH_MAX: Final = timedelta(days=7)
+LOOK_S: Final = 0.025
+"""A stretch that takes longer to look through is followed by one half as long, and the processor is shared with whoever talks."""
 
 
 class Indexer:
@@ -123,10 +125,12 @@ class Indexer:
     async def recover(self) -> int:
         """Index every committed text that has no row, from where it is known to be complete; answers how many there were.
 
-        Stretches of time are looked at one by one, longer ones where little is missing. One that is too much for a time limit
-        ends this attempt, and the next one begins there with a shorter stretch.
+        Stretches of time are looked at one by one, longer ones where little was said and little is missing, with a rest as long
+        after each: there may be a million to recover, and messages come first. One that is too much for a time limit ends this
+        attempt, and the next one begins there with a shorter stretch.
         """
         self._left_out = False
+        self._stretch = min(self._stretch, STRETCH)
         async with self._works.read() as work:
             start = await self._store.done_to(work.connection)
             now = work.now
@@ -135,22 +139,25 @@ class Indexer:
         before: list[Accepted] = []
         while start < now:
             end = min(start + self._stretch, now + MARGIN)
+            began = self._works.clock.monotonic()
             try:
                 texts = await self._unindexed(start, end)
             except Unavailable:
                 self._stretch = max(self._stretch / 4, STRETCH_MIN)
                 raise
+            looked = self._works.clock.monotonic() - began
             if len(texts) > self._batch and self._stretch > STRETCH_MIN:
                 self._stretch /= 2
                 continue
-            began = self._works.clock.monotonic()
             await self.write(texts[: self._batch])
             count += len(texts[: self._batch])
-            if texts:  # as long again is for messages: there may be a million to recover
-                await self._works.clock.sleep(self._works.clock.monotonic() - began)
+            await self._works.clock.sleep(self._works.clock.monotonic() - began)
             if len(texts) <= self._batch or texts == before:  # all of it, or what cannot be written at all
                 start = end
-                self._stretch = min(self._stretch * 2, STRETCH_MAX)
+                if looked <= LOOK_S or self._stretch < STRETCH:
+                    self._stretch = min(self._stretch * 2, STRETCH_MAX)
+                else:
+                    self._stretch = max(self._stretch / 2, STRETCH)
                 await self._done_to(min(start, now - MARGIN))
             before = texts
         if count:

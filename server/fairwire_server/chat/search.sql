@@ -94,9 +94,12 @@ ORDER BY p.last_pos DESC, c.id DESC LIMIT $3;
 -- name: index_messages
 -- Index messages. A recall writes the row of its message too, without words: whichever of us comes second waits for the first, and the
 -- words are gone either way (C12). Doing it twice changes nothing.
+-- Its COMMIT does not wait for the disk, so that those of messages need not wait for it: what a power cut takes is found again, since
+-- `set_done_to` does wait, for everything before it in the log too.
+WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
 INSERT INTO message_search (conversation_id, seq, exhibitor_id, at, tokens)
 SELECT n.conversation_id, n.seq, n.exhibitor_id, n.at, n.tokens::tsvector
-FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::text[]) AS n (conversation_id, seq, exhibitor_id, at, tokens)
+FROM relaxed, unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::text[]) AS n (conversation_id, seq, exhibitor_id, at, tokens)
 ON CONFLICT (conversation_id, seq) DO NOTHING;
 
 -- name: unindexed

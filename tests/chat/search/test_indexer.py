@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
@@ -147,6 +147,41 @@ async def test_c15_recovery_rests_for_as_long_as_it_writes(
             assert clock.sleeping == 1
             clock.advance(0.1)
         assert await recovering == 5
+
+
+async def test_c15_what_takes_long_to_look_through_is_looked_at_in_short_stretches_with_rests(
+    desk: Desk, said: tuple[UUID, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute of a busy fair holds a hundred thousand messages, and who talks meanwhile must not be late for it."""
+    now = desk.running.node.clock.now()
+    clock = ManualClock(now)
+    async with indexer(desk, clock, run=False) as made:
+        looks: list[timedelta] = []
+        slow = False
+
+        async def looked(start: datetime, end: datetime) -> list[Accepted]:
+            looks.append(end - start)
+            if slow:
+                clock.advance(0.5)
+            return []
+
+        async with desk.running.node.works.begin() as work:
+            await SearchStore().set_done_to(work.connection, now - timedelta(minutes=3))
+        monkeypatch.setattr(made, "_unindexed", looked)
+        assert await made.recover() == 0
+        assert [look.total_seconds() for look in looks[:4]] == [5, 10, 20, 40]
+        looks.clear()
+        slow = True
+        recovering = asyncio.create_task(made.recover())
+        for stretch in range(1, 4):
+            await clock.until_sleeping()
+            assert len(looks) == stretch
+            clock.advance(0.25)
+            assert clock.sleeping == 1
+            clock.advance(0.25)
+        assert {look.total_seconds() for look in looks} == {5}
+        recovering.cancel()
+        await asyncio.gather(recovering, return_exceptions=True)
 
 
 async def test_c15_texts_are_written_few_at_a_time_with_rests_as_long(
