@@ -32,7 +32,7 @@ from fairwire_server.database.work import Work, Works
 
 __all__ = ["Sender"]
 
-PACE: Final = Pace(few=32, apart_s=0.02)
+PACE: Final = Pace(few=64, apart_s=0.02)
 HOMES: Final = 200_000
 
 
