@@ -142,7 +142,7 @@ def collect_seldom() -> None:
     looked through in small heaps: one of a million objects would stop the loop for a third of a second."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(25_000, 2, 2_000)
+    gc.set_threshold(10_000, 2, 2_000)
 
 
 def allow_many_sockets() -> None:
