@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from fairwire_server.hub import channels
-from fairwire_server.hub.channels import AT_ONCE, SLICE, sockets_of_turn
+from fairwire_server.hub import fair_channel
+from fairwire_server.hub.fair_channel import AT_ONCE, SLICE, sockets_of_turn
 from fairwire_server.hub.socket import Link
 from tests.harness.node import Running
 from tests.harness.peer import peer
@@ -21,6 +21,7 @@ class Watched:
     """A socket's connection, with what was written to it, none of it past `write`."""
 
     fd = -1
+    busy = None
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -61,8 +62,8 @@ async def test_four_that_come_together_are_one_write_for_each_reader_w3(running:
 async def test_what_takes_several_turns_of_the_loop_reaches_everybody_once_and_in_order_w3_w4(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "AT_ONCE", 2)
-    monkeypatch.setattr(channels, "SLICE", 1)
+    monkeypatch.setattr(fair_channel, "AT_ONCE", 2)
+    monkeypatch.setattr(fair_channel, "SLICE", 1)
     ground = running.ground
     async with AsyncExitStack() as stack:
         organiser = await stack.enter_async_context(peer(running.url, ground["organiser"].token))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from aiohttp import web
@@ -32,13 +33,7 @@ class Listener(Protocol):
         """The connection is gone. Called once."""
 
 
-class _Written:
-    """What an announcement to thousands looks at: first in memory, on the line of a cache that a reference to it has touched."""
-
-    __slots__ = ("fd",)
-
-
-class Wire(_Written, asyncio.Protocol):
+class Wire(asyncio.Protocol):
     """One upgraded connection."""
 
     __slots__ = (
@@ -53,6 +48,8 @@ class Wire(_Written, asyncio.Protocol):
         "_reading",
         "_transport",
         "_turn",
+        "busy",
+        "fd",
         "listener",
     )
 
@@ -60,6 +57,7 @@ class Wire(_Written, asyncio.Protocol):
         self.listener: Listener | None = None
         self._transport = transport
         self._frames = FrameReader(limit)
+        self.busy: Callable[[], None] | None = None
         self._file: int = transport.get_extra_info("socket").fileno()
         self.fd = self._file
         self._paused = False
@@ -115,7 +113,7 @@ class Wire(_Written, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self.fd = -1
+        self._occupy()
         for waiting in (self._drained, self._ended):
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
@@ -164,7 +162,7 @@ class Wire(_Written, asyncio.Protocol):
             if sent == len(data):
                 return False
             data = data[sent:]
-            self.fd = -1
+            self._occupy()
         transport = self._transport
         if self._lost or transport.is_closing():
             return False
@@ -172,6 +170,12 @@ class Wire(_Written, asyncio.Protocol):
         # The descriptor is ours to write to again once the transport has nothing left; it is open until `connection_lost`.
         self.fd = -1 if transport.get_write_buffer_size() else self._file
         return self._paused
+
+    def _occupy(self) -> None:
+        """From here on nobody writes to the descriptor but the transport."""
+        self.fd = -1
+        if self.busy is not None:
+            self.busy()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -208,7 +212,7 @@ class Wire(_Written, asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection at once."""
-        self.fd = -1
+        self._occupy()
         self._transport.abort()
 
     def _end(self, code: int, reason: str = "") -> None:
@@ -220,7 +224,7 @@ class Wire(_Written, asyncio.Protocol):
 
     def _hang_up(self) -> None:
         """Close once everything written is out."""
-        self.fd = -1
+        self._occupy()
         self._transport.close()
 
 

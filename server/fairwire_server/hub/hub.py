@@ -21,7 +21,8 @@ from fairwire_protocol.errors import Close, FairwireError
 from fairwire_protocol.events import MessagePosted
 from fairwire_protocol.frames import ServerFrame, Stream
 from fairwire_server.clock import Clock
-from fairwire_server.hub.channels import Channel
+from fairwire_server.hub.channels import AccountChannel, Channel
+from fairwire_server.hub.fair_channel import FairChannel
 from fairwire_server.hub.presence import Presences
 from fairwire_server.hub.socket import Socket, websocket_frame
 from fairwire_server.hub.sync import Sync
@@ -168,7 +169,7 @@ class Hub:
     def _channel(self, channels: dict[UUID, Channel], stream: Stream, key: UUID) -> Channel:
         channel = channels.get(key)
         if channel is None:
-            channel = channels[key] = Channel(stream, key, self.metrics)
+            channel = channels[key] = (FairChannel if stream == "fair" else AccountChannel)(self.metrics)
         return channel
 
     def spread(self, slots: int) -> None:

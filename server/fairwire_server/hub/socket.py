@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from fairwire_protocol.codec import Codec
@@ -22,6 +22,9 @@ from fairwire_server.accounts.rules import Caller
 from fairwire_server.framing import websocket_frame
 from fairwire_server.observe import Metrics
 from fairwire_server.streams.told import Receivable
+
+if TYPE_CHECKING:
+    from fairwire_server.hub.ready import Ready
 
 __all__ = ["Link", "QueueLimits", "Socket", "websocket_frame"]
 
@@ -34,6 +37,9 @@ class Link(Protocol):
 
     fd: int
     """The descriptor that bytes may be written to here and now; -1 while something waits in the transport, or nobody is there."""
+
+    busy: Callable[[], None] | None
+    """Called when the descriptor is no longer free: whoever has set this writes to it without asking."""
 
     def write(self, data: bytes) -> bool:
         """Hand bytes to the operating system, or to the transport's buffer. Answers whether that is over its mark now."""
@@ -58,19 +64,13 @@ class QueueLimits:
     lagging_s: float
 
 
-class _Delivered:
-    """What an announcement to thousands looks at: side by side in memory, for each line of it that is not in a cache counts there."""
-
-    __slots__ = ("_blocked", "closing", "codec", "fair_cursor", "link", "live", "queued")
-
-
-class Socket(_Delivered):
+class Socket:
     """A socket after its hello. `cursor` and `fair_cursor` are the last positions handed to it."""
 
     __slots__ = (
-        "_dirty", "_drained", "_spawn", "acked", "beat_at", "caller", "cursor", "device", "epoch", "expires_at", "fair_epoch",
-        "heard_at", "lagging_since", "limits", "metrics", "number", "on_lag", "presence", "queue", "receivable", "unread", "view",
-        "watching",
+        "_blocked", "_dirty", "_drained", "_fair_cursor", "_spawn", "acked", "beat_at", "caller", "closing", "codec", "cursor",
+        "device", "epoch", "expires_at", "fair_epoch", "heard_at", "lagging_since", "limits", "link", "live", "metrics", "number",
+        "on_lag", "place", "presence", "queue", "queued", "ready", "receivable", "unread", "view", "watching",
     )  # fmt: skip
 
     def __init__(
@@ -98,7 +98,10 @@ class Socket(_Delivered):
         self.limits = limits
         self.metrics = metrics
         self.epoch = self.fair_epoch = 0
-        self.cursor = self.fair_cursor = self.acked = 0
+        self.cursor = self._fair_cursor = self.acked = 0
+        self.ready: Ready | None = None
+        """The sockets among which an announcement finds it without a look, and its place there."""
+        self.place = 0
         self.live = False
         self.lagging_since: float | None = None
         self.queue: list[bytes] = []
@@ -117,6 +120,20 @@ class Socket(_Delivered):
         self._spawn = spawn
         self._blocked = False
         self._drained: asyncio.Future[None] | None = None
+
+    @property
+    def fair_cursor(self) -> int:
+        """The last position of the fair stream."""
+        return self._fair_cursor if self.ready is None else self.ready.position(self.place)
+
+    @fair_cursor.setter
+    def fair_cursor(self, pos: int) -> None:
+        self._fair_cursor = pos
+
+    def unready(self) -> None:
+        """From now on an announcement has to look at it first."""
+        if self.ready is not None:
+            self.ready.remove(self)
 
     # what goes out
 
@@ -157,18 +174,18 @@ class Socket(_Delivered):
         if len(self.receivable) < RECEIVABLE_MAX:
             self.receivable.append((pos, receivable))
 
-    def push_fair_events(self, last: int, data: bytes) -> int:
-        """As `push_event`, for the fair stream up to `last`. Answers the descriptor that the caller is to write `data` to, since thousands
-        get it at once (`write` is for what it does not take); -1 where it has been queued behind what waits."""
-        if self.queued or self._blocked or self.closing is not None or (fd := self.link.fd) < 0:
+    def push_fair_events(self, last: int, data: bytes) -> bool:
+        """As `push_event`, for the fair stream up to `last`, but at once where nothing waits. Answers whether nothing waits now."""
+        if self.queued or self._blocked or self.closing is not None or self.link.fd < 0:
             if self.full():
                 self.lag()
             else:
                 self.fair_cursor = last
                 self.push(data)
-            return -1
+            return False
         self.fair_cursor = last
-        return fd
+        self.write(data)
+        return self.link.fd >= 0
 
     def write(self, data: bytes) -> None:
         """Past the queue, which is empty. A client that has just gone is no fault of who writes."""
@@ -197,6 +214,7 @@ class Socket(_Delivered):
         """Remember nothing but the position; the log will refill it."""
         if self.live:
             self.live = False
+            self.unready()
             self.metrics.lagged += 1
             self.on_lag(self)
 
@@ -268,6 +286,7 @@ class Socket(_Delivered):
         self.send(Bye(code=int(code), reason=reason, retry_after_ms=retry_after_ms))
         self.closing = (code, reason)
         self.live = False
+        self.unready()
         self._spawn(self._close())
 
     def gone(self) -> None:
