@@ -11,11 +11,11 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import patch
 from uuid import UUID
 
 import msgpack
 import msgspec
+import pytest
 import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -269,5 +269,7 @@ async def play(steps: list[tuple[str, Any]], reads: bool) -> None:
 @settings(max_examples=150, deadline=None)
 @given(STEPS, st.booleans())
 def test_everybody_has_every_announcement_once_and_whole_w2_w4(steps: list[tuple[str, Any]], reads: bool) -> None:
-    with patch.object(fair_channel, "AT_ONCE", 2), patch.object(fair_channel, "SLICE", 2):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fair_channel, "AT_ONCE", 2)
+        patch.setattr(fair_channel, "SLICE", 2)
         uvloop.run(play(steps, reads))
