@@ -28,6 +28,8 @@ __all__ = ["Crowd", "Member", "hello"]
 BUFFER: Final = 65_536
 WITNESS: Final = 100
 PATIENCE_S: Final = 600.0
+BATCH: Final = 64
+REST_S: Final = 0.0002
 NEAR: Final = 1024
 """`live` and `bye` are looked for in so many bytes at the end of what came."""
 LIVE: Final = b"\x83\xa1t\xa4live\xa3pos"
@@ -213,7 +215,8 @@ class Crowd:
     def drain(self, frames: int, size: int, timeout: float = 20.0) -> float:
         """Take in so many frames of that size on live sockets, as fast as can be; the seconds it took.
 
-        A beat now and then, smaller than a frame, is not counted.
+        A beat now and then, smaller than a frame, is not counted. Whoever asks the operating system for each single one is slower than who
+        writes them, so it rests until there are some.
         """
         began = time.perf_counter()
         poll, reads, buffer = self._epoll.poll, self._reads, self._buffer
@@ -228,6 +231,8 @@ class Crowd:
                 except BlockingIOError:  # told twice of what was read at once
                     continue
                 got += count - count % size
+            if len(ready) < BATCH and got < wanted:
+                time.sleep(REST_S)
         took = time.perf_counter() - began
         if got > wanted:
             raise RuntimeError(f"{got - wanted} bytes too many")
