@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -21,7 +22,7 @@ class Watched:
     """A socket's connection, with what was written to it, none of it past `write`."""
 
     fd = -1
-    busy = None
+    busy: Callable[[], None] | None = None
 
     def __init__(self, link: Link) -> None:
         self._link = link
