@@ -105,6 +105,7 @@ class FairChannel(Channel):
     def shut(self) -> None:
         super().shut()
         self._due.clear()
+        self._ready.clear()
 
     def _cursor(self, socket: Socket) -> int:
         return socket.fair_cursor
