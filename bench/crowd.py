@@ -29,7 +29,9 @@ BUFFER: Final = 65_536
 WITNESS: Final = 100
 PATIENCE_S: Final = 600.0
 BATCH: Final = 64
+"""Sockets with something to read, below which `drain` rests before it asks again."""
 REST_S: Final = 0.0002
+"""By so much at most it sees the last frame late, at every side alike."""
 NEAR: Final = 1024
 """`live` and `bye` are looked for in so many bytes at the end of what came."""
 LIVE: Final = b"\x83\xa1t\xa4live\xa3pos"

@@ -33,6 +33,8 @@ from fairwire_server.streams.told import Told
 
 LIMITS = QueueLimits(max_bytes=40_000, max_frames=64, blocked_s=60, lagging_s=60)
 CLOSE = 0x88
+TURNS = 50
+"""More of the loop's than any announcement takes."""
 CODECS = (MSGPACK, JSON)
 
 
@@ -132,6 +134,10 @@ class Fair:
     def announce(self, size: int) -> None:
         """One more."""
         self.pos += 1
+        self.tell(size)
+
+    def tell(self, size: int = 1) -> None:
+        """The last one is committed, or is said to be once more."""
         text = Announcement(id=UUID(int=self.pos), ts=0, title=str(self.pos), text="x" * size)
         self.channel.committed(self.pos, Told(text))
 
@@ -142,6 +148,11 @@ class Fair:
             data = person.codec.encode({"t": "chat", "n": person.said, "text": "y" * size})
             person.socket.push(websocket_frame(data, binary=person.codec.binary))
 
+    async def turns(self, count: int) -> None:
+        """So many turns of the loop."""
+        for _ in range(count):
+            await asyncio.sleep(0)
+
     async def step(self, what: str, how: Any) -> None:
         """What is drawn next."""
         match what:
@@ -150,8 +161,7 @@ class Fair:
             case "announce":
                 self.announce(how)
             case "turn":
-                for _ in range(how):
-                    await asyncio.sleep(0)
+                await self.turns(how)
             case "chat":
                 self.chat(self.people[how[0]], how[1])
             case "read":
@@ -166,12 +176,15 @@ class Fair:
                 await asyncio.sleep(0)
             case "squeeze":
                 self.chat(self.people[how], 9_000)
-                for _ in range(3):
-                    await asyncio.sleep(0)
-                asyncio.get_running_loop().call_soon(
-                    self.people[how].read
-                )  # there is room again just before the announcement
+                await self.turns(3)
+                # There is room again just before the announcement.
+                asyncio.get_running_loop().call_soon(self.people[how].read)
                 self.announce(1)
+            case "again":
+                await self.turns(TURNS)
+                self.channel.top -= 1  # as it is left when what it was told cannot be read yet
+                self.tell()
+                await self.turns(TURNS)
             case "hang_up":
                 self.people[how].end.close()
             case _:
@@ -235,6 +248,7 @@ STEPS = st.lists(
         st.tuples(st.just("lag"), WHO),
         st.tuples(st.just("midway"), WHO),
         st.tuples(st.just("squeeze"), WHO),
+        st.tuples(st.just("again"), st.none()),
         st.tuples(st.just("hang_up"), WHO),
         st.tuples(st.just("close"), WHO),
     ),
@@ -243,8 +257,12 @@ STEPS = st.lists(
 )
 
 
-async def play(steps: list[tuple[str, Any]], reads: bool) -> None:
-    """All of it; the readers read by themselves, or only when they are told to."""
+Heard = list[tuple[list[int], list[int]]]
+
+
+async def play(steps: list[tuple[str, Any]], reads: bool) -> tuple[Heard, Heard]:
+    """What everybody who is live at the end has heard, and what they should have. The readers read by themselves, or only when they
+    are told to."""
     fair = Fair()
     for codec in (*CODECS, *CODECS):
         await fair.join(codec)
@@ -260,8 +278,9 @@ async def play(steps: list[tuple[str, Any]], reads: bool) -> None:
         await fair.settle()
         for one in fair.people:
             fair.check(one)
-            if one.socket.live and one.end.fileno() >= 0:
-                assert one.heard() == (list(range(one.since + 1, fair.pos + 1)), list(range(1, one.said + 1)))
+        live = [one for one in fair.people if one.socket.live and one.end.fileno() >= 0]
+        due = [(list(range(one.since + 1, fair.pos + 1)), list(range(1, one.said + 1))) for one in live]
+        return [one.heard() for one in live], due
     finally:
         await fair.end()
 
@@ -272,4 +291,5 @@ def test_everybody_has_every_announcement_once_and_whole_w2_w4(steps: list[tuple
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fair_channel, "AT_ONCE", 2)
         patch.setattr(fair_channel, "SLICE", 2)
-        uvloop.run(play(steps, reads))
+        heard, due = uvloop.run(play(steps, reads))
+    assert heard == due

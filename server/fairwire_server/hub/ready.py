@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable
+from typing import Final
 
 from fairwire_protocol.codec import Codec
 from fairwire_server.hub.socket import Socket
 
 __all__ = ["Ready"]
 
-GAP: int = -1
+GAP: Final = -1
 """In the place of a socket that has left; nobody can be written to there."""
 
 
@@ -71,7 +72,8 @@ class Ready:
         self._left(socket)
 
     def begin(self, before: int, last: int) -> None:
-        """What `write` writes from now on brings each of them from `before` to `last`. Whoever stands elsewhere leaves."""
+        """What `write` writes from now on brings each of them from `before` to `last`. Whoever stands elsewhere leaves:
+        an event may be told again after the channel was told wrongly how far its stream reaches."""
         if before != self._last:
             for socket in list(self._sockets):
                 if socket is not None:
@@ -105,5 +107,5 @@ class Ready:
         for place, socket in enumerate(sockets):
             socket.place = place
         self._sockets[:] = sockets
-        self._fds = array("i", [socket.link.fd for socket in sockets])
+        self._fds = array("i", [fd for fd in self._fds if fd != GAP])
         self._gaps = self._at = self._end = 0
