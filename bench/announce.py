@@ -21,7 +21,7 @@ from typing import Final
 
 import uvloop
 
-from bench.common import Cores, Meter, database, fairwire, more_files, postmaster, serving
+from bench.common import SERVE, Cores, Meter, database, fairwire, more_files, postmaster, serving
 from bench.crowd_loop import listening
 from bench.drained import Drained
 from bench.fanout import Ours, fair
@@ -35,7 +35,6 @@ ROUNDS: Final = 6
 AFTER_S: Final = 0.3
 BOUND_MS: Final = 400.0
 BOUND_CHAT_MS: Final = 250.0
-SERVE: Final = ("-m", "fairwire_server", "serve")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import uvloop
 
-from bench.common import Cores, Meter, Served, database, fairwire, logged, more_files, postmaster, serving
+from bench.common import SERVE, Cores, Meter, Served, database, fairwire, logged, more_files, postmaster, serving
 from bench.pairs import p99_ms
 from bench.people import people
 from bench.report import Options, Report, options, progress
@@ -39,7 +39,6 @@ from bench.wire import Frame, Wire, connect_all
 from bench.wishes import BUYERS, COLLEAGUES, EXHIBITORS, HOURS, Wish, wishes
 from fairwire_server.database.queries import parse_queries
 
-SERVE: Final = ("-m", "fairwire_server", "serve")
 P99_MS: Final = 100.0
 LEAST: Final = 0.5
 AGAINST: Final = "bare_exclusion_inserts_32"

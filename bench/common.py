@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,11 +24,12 @@ from fairwire_server.database.engine import EmbeddedEngine
 from fairwire_server.database.migrate import migrate_database
 
 __all__ = [
-    "SECRET", "Cores", "Meter", "Served", "database", "fairwire", "logged", "more_files", "on_core", "postmaster", "process_tree",
-    "resident_kib", "serving", "spent",
+    "SECRET", "SERVE", "Cores", "Meter", "Served", "database", "fairwire", "logged", "more_files", "nodes", "on_core", "postmaster",
+    "process_tree", "resident_kib", "serving", "spent",
 ]  # fmt: skip
 
 SECRET: Final = "the secret of a bench installation, known to its load generator"
+SERVE: Final = ("-m", "fairwire_server", "serve")
 START_S: Final = 30.0
 
 
@@ -110,6 +111,24 @@ async def serving(
         await process.wait()
 
 
+@asynccontextmanager
+async def nodes(cores: Cores, count: int, folder: Path, environment: Mapping[str, str]) -> AsyncIterator[list[Served]]:
+    """Fairwire in `count` processes: the first on the server's core, the others on the generator's."""
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                serving(
+                    Cores(server=cores.load if number else cores.server, load=cores.load),
+                    SERVE,
+                    "running at",
+                    folder,
+                    **environment,
+                )
+            )
+            for number in range(count)
+        ]
+
+
 def new_log(folder: Path) -> Path:
     """Where the next process of a bench writes; the last one is its newest."""
     return folder / f"{len(list(folder.glob('*.err')))}.err"
@@ -189,16 +208,16 @@ def resident_kib(pid: int) -> int:
 
 
 class Meter:
-    """Seconds of wall clock and CPU since it was made or read last: of a server, of a PostgreSQL, and of this process."""
+    """Seconds of wall clock and CPU since it was made or read last: of a server or several, of a PostgreSQL, and of this process."""
 
-    def __init__(self, server: int, postmaster: int | None = None) -> None:
-        self._server = server
+    def __init__(self, server: int, postmaster: int | None = None, *more_servers: int) -> None:
+        self._servers = (server, *more_servers)
         self._postmaster = postmaster
         self._before = self._now()
 
     def _now(self) -> tuple[float, float, float, float]:
         backends = () if self._postmaster is None else process_tree(self._postmaster)
-        return time.perf_counter(), spent(self._server), spent(*backends), time.process_time()
+        return time.perf_counter(), spent(*self._servers), spent(*backends), time.process_time()
 
     def read(self) -> Spent:
         """What was used since, and begin anew."""

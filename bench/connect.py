@@ -26,7 +26,7 @@ from typing import Final
 
 import uvloop
 
-from bench.common import Cores, Meter, Served, database, fairwire, more_files, postmaster, serving
+from bench.common import SERVE, Cores, Meter, Served, database, fairwire, more_files, postmaster, serving
 from bench.contacts import contacts
 from bench.crowd import Crowd, Member, hello
 from bench.people import people
@@ -39,7 +39,6 @@ AT_ONCE: Final = 64
 LEAST: Final = {50: 1500.0, 300: 600.0}
 ROOM: Final = 512 * 1024 * 1024
 """For the first states of all of them."""
-SERVE: Final = ("-m", "fairwire_server", "serve")
 
 
 @dataclass(frozen=True, slots=True)

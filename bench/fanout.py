@@ -30,7 +30,7 @@ from uuid import uuid4
 import msgspec
 import uvloop
 
-from bench.common import Cores, Served, database, fairwire, more_files, serving, spent
+from bench.common import SERVE, Cores, Served, database, fairwire, more_files, serving, spent
 from bench.crowd import WITNESS, Crowd, Member, hello
 from bench.drained import Drained
 from bench.people import people
@@ -41,7 +41,6 @@ BODY: Final = 256
 ROUNDS: Final = 40
 MANY_ROUNDS: Final = 16
 SETTLE_S: Final = 0.5
-SERVE: Final = ("-m", "fairwire_server", "serve")
 
 
 class Organiser:

@@ -25,7 +25,7 @@ from uuid import UUID, uuid4
 import msgspec
 import uvloop
 
-from bench.common import Cores, Meter, Served, database, fairwire, more_files, postmaster, resident_kib, serving
+from bench.common import SERVE, Cores, Meter, Served, database, fairwire, more_files, postmaster, resident_kib, serving
 from bench.crowd import Crowd, Member, hello
 from bench.people import people
 from bench.report import Options, Report, options, progress
@@ -38,7 +38,6 @@ WATCHED: Final = 20
 BOUND_KIB: Final = 20.0
 BOUND_CPU: Final = 5.0
 BEAT_S: Final = 25.0
-SERVE: Final = ("-m", "fairwire_server", "serve")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """`make bench-nodes`: what the bus costs. The same people talk over one node, and over two with a Valkey between them.
 
-    python -m bench.nodes [--pairs N] [--rate R] [--quick] [--json FILE]
+    python -m bench.nodes [--pairs N] [--quick] [--json FILE]
 
-100 pairs, a buyer and an exhibitor's account each, talk at a steady rate, the same over both: half of what one node takes, as found in
-the same run, for a node that is busier than that wants a second one, and one that is idle has nobody to share the work of a batch
-with. Of two nodes the buyers are on one and the exhibitors on the other, so that every message crosses. Stretches of one and of two
-alternate, each with a PostgreSQL of its own. `nodes` is the processor time of the nodes for 1,000 messages delivered, two over one;
-Valkey's own and PostgreSQL's are figures of their own. At the end the messages stored are counted: as many as were acknowledged.
+200 pairs, a buyer and an exhibitor's account each, as in `bench.commit`, full profile, without the index. Of two nodes the buyers are
+on one and the exhibitors on the other, so that every message crosses. One and two alternate, each with a PostgreSQL of its own, and
+each time with new processes: two of the same code differ by a tenth for as long as they live. They are compared twice: while everybody
+is answered at once, which is when one wants a second node (`nodes`), and at one steady rate for both, half of what one takes as found
+at first (`nodes.half`), where two have half as many people each to share the work of a batch. All is processor time of the nodes for
+1,000 messages delivered, two over one; Valkey's own and PostgreSQL's are figures of their own. At the end of each run the messages
+stored are counted: as many as were acknowledged.
 """
 
 from __future__ import annotations
@@ -15,49 +17,43 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Final
+from uuid import uuid4
 
 import uvloop
 
-from bench.commit import SERVE, counted
-from bench.common import (
-    Cores,
-    Served,
-    database,
-    fairwire,
-    more_files,
-    on_core,
-    postmaster,
-    process_tree,
-    serving,
-    spent,
-)
+from bench.commit import counted
+from bench.common import Cores, database, fairwire, more_files, nodes, on_core, postmaster, process_tree, spent
 from bench.pairs import Load, talk_of, talking
 from bench.report import Options, Report, options, progress
 from fairwire_server.bus.embedded import embedded_valkey
+from fairwire_server.database.engine import EmbeddedEngine
 
-TALKING: Final = 100
-SECONDS: Final = 8.0
+TALKING: Final = 200
+SECONDS: Final = 6.0
+WARM_S: Final = 1.5
 BOUND: Final = 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One node, or two, with people who talk over it."""
+class Place:
+    """Where one node runs, or two with a bus between them."""
 
-    load: Load
-    dsn: str
-    nodes: tuple[int, ...]
-    database: int
+    engine: EmbeddedEngine
+    folder: Path
+    count: int
+    url: str | None = None
     bus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Seconds of processor time for 1,000 messages."""
+    """Seconds of processor time for 1,000 messages, and messages a second."""
 
     nodes: float
     database: float
@@ -65,44 +61,46 @@ class Sample:
     per_s: float
 
 
-async def side(stack: AsyncExitStack, cores: Cores, url: str | None, bus: tuple[int, ...]) -> Side:
-    """Everything that runs, and the people on it."""
-    engine, folder = await stack.enter_async_context(database(cores.server))
+@dataclass(slots=True)
+class Samples:
+    """Of one place, a run each; and the messages of all runs."""
+
+    busy: list[Sample] = field(default_factory=list)
+    half: list[Sample] = field(default_factory=list)
+    rows: int = 0
+    accepted: int = 0
+
+
+async def run(cores: Cores, at: Place, seconds: float, rate: float | None, found: Samples) -> None:
+    """New nodes, and new people on them who talk as fast as they are answered, and then at that rate."""
     settings: dict[str, object] = {"search_index": False, "beat_interval_s": 3600}
-    if url is not None:
-        settings["redis_url"] = url
-    environment = fairwire(engine, folder, **settings)
-    served: list[Served] = []
-    for core in (cores.server, cores.load)[: 1 if url is None else 2]:
-        pinned = Cores(server=core, load=cores.load)
-        served.append(await stack.enter_async_context(serving(pinned, SERVE, "running at", folder, **environment)))
-    load = await talking(served[0], engine.dsn(), "talk", TALKING, talk_of("full"), others=served[-1])
-    return Side(load, engine.dsn(), tuple(one.pid for one in served), postmaster(folder), bus)
+    if at.url is not None:
+        settings["redis_url"] = at.url
+    async with nodes(cores, at.count, at.folder, fairwire(at.engine, at.folder, **settings)) as served:
+        dsn, pids = at.engine.dsn(), [one.pid for one in served]
+        load = await talking(served[0], dsn, uuid4().hex, TALKING, talk_of("full"), others=served[-1])
+        found.busy.append(await stretch(at, load, pids, seconds, None))
+        if rate is not None:
+            found.half.append(await stretch(at, load, pids, seconds, rate))
+        rows, _ = await counted(dsn, load)
+        found.rows += rows
+        found.accepted += load.accepted
 
 
-async def stretch(one: Side, seconds: float, rate: float) -> Sample:
+async def stretch(at: Place, load: Load, pids: Sequence[int], seconds: float, rate: float | None) -> Sample:
     """Let the pairs talk, and measure."""
-    one.load.begin(rate)
-    await asyncio.sleep(1.0)
-    accepted = one.load.accepted
-    before = [spent(*one.nodes), spent(*process_tree(one.database)), spent(*one.bus)]
-    await asyncio.sleep(seconds)
-    used = [spent(*one.nodes), spent(*process_tree(one.database)), spent(*one.bus)]
-    messages = one.load.accepted - accepted
-    await one.load.end()
-    nodes, stored, bus = ((after - earlier) / messages * 1000 for earlier, after in zip(before, used, strict=True))
-    return Sample(nodes, stored, bus, messages / seconds)
 
+    def used() -> list[float]:
+        return [spent(*pids), spent(*process_tree(postmaster(at.folder))), spent(*at.bus)]
 
-async def limit(one: Side, seconds: float) -> float:
-    """Messages a second when all pairs talk as fast as they are answered."""
-    one.load.begin(None)
-    await asyncio.sleep(1.0)
-    accepted, began = one.load.accepted, time.perf_counter()
+    load.begin(rate)
+    await asyncio.sleep(WARM_S)
+    accepted, began, before = load.accepted, time.perf_counter(), used()
     await asyncio.sleep(seconds)
-    rate = (one.load.accepted - accepted) / (time.perf_counter() - began)
-    await one.load.end()
-    return rate
+    after, messages, took = used(), load.accepted - accepted, time.perf_counter() - began
+    await load.end()
+    own, database, bus = ((now - then) / messages * 1000 for then, now in zip(before, after, strict=True))
+    return Sample(own, database, bus, messages / took)
 
 
 async def bench(chosen: Options) -> int:
@@ -112,45 +110,40 @@ async def bench(chosen: Options) -> int:
     report, cores = Report(chosen), Cores.of_machine()
     os.sched_setaffinity(0, {cores.load})
     seconds = 3.0 if chosen.quick else SECONDS
+    first, one, two = Samples(), Samples(), Samples()
     async with AsyncExitStack() as stack:
         before = set(process_tree(os.getpid()))
         with on_core(cores.server):
             url = await stack.enter_async_context(embedded_valkey())
         bus = tuple(set(process_tree(os.getpid())) - before)
-        progress("one node, and two, and people for both")
-        single = await side(stack, cores, None, ())
-        double = await side(stack, cores, url, bus)
-        rate = chosen.chosen.rate
-        if rate is None:
-            most = await limit(single, seconds)
-            report.say("nodes.limit", most, "messages/s", of="one_node")
-            rate = most / 2
-        samples: list[tuple[Sample, Sample]] = []
+        single = Place(*await stack.enter_async_context(database(cores.server)), 1)
+        double = Place(*await stack.enter_async_context(database(cores.server)), 2, url, bus)
+        progress("what one node takes")
+        await run(cores, single, seconds, None, first)
+        rate = first.busy[0].per_s / 2
         for number in range(chosen.pairs):
             progress(f"pair {number + 1} of {chosen.pairs}")
-            samples.append((await stretch(double, seconds, rate), await stretch(single, seconds, rate)))
-        await asyncio.sleep(1.0)
-        for name, one in (("two", double), ("one", single)):
-            rows, _ = await counted(one.dsn, one.load)
-            equal = "yes" if rows == one.load.accepted else "NO"
-            report.say(f"nodes.{name}.rows", rows, "messages", acknowledged=str(one.load.accepted), equal=equal)
-    ours, reference = [two for two, _ in samples], [one for _, one in samples]
-    report.say("nodes.rate.two", median(two.per_s for two in ours), "messages/s")
-    report.say("nodes.rate.one", median(one.per_s for one in reference), "messages/s")
-    report.say("nodes.bus", median(two.bus for two in ours), "s_per_1000")
-    report.pairs(
-        "nodes.database", "s_per_1000", [two.database for two in ours], [one.database for one in reference], "one_node"
-    )
-    report.pairs(
-        "nodes", "s_per_1000", [two.nodes for two in ours], [one.nodes for one in reference], "one_node", most=BOUND
-    )
+            await run(cores, double, seconds, rate, two)
+            await run(cores, single, seconds, rate, one)
+    for name, found in (("two", two), ("one", one)):
+        equal = "yes" if found.rows == found.accepted else "NO"
+        report.say(f"nodes.{name}.rows", found.rows, "messages", acknowledged=str(found.accepted), equal=equal)
+        report.say(f"nodes.{name}.half.rate", median(each.per_s for each in found.half), "messages/s")
+        report.say(f"nodes.{name}.rate", median(each.per_s for each in found.busy), "messages/s")
+    report.say("nodes.bus", median(each.bus for each in two.busy), "s_per_1000")
+    for what, ours, reference in (("nodes.half", two.half, one.half), ("nodes", two.busy, one.busy)):
+        of = ([each.database for each in ours], [each.database for each in reference])
+        report.pairs(f"{what}.database", "s_per_1000", *of, "one_node")
+        most = BOUND if what == "nodes" else None
+        report.pairs(
+            what, "s_per_1000", [each.nodes for each in ours], [each.nodes for each in reference], "one_node", most=most
+        )
     return report.headline()
 
 
 def main() -> int:
     """The bench, from its command line."""
-    own = (("--rate", {"type": float, "help": "messages a second of all pairs (default: half of one node's limit)"}),)
-    return uvloop.run(bench(options(__doc__, pairs=5, add=own)))
+    return uvloop.run(bench(options(__doc__, pairs=5)))
 
 
 if __name__ == "__main__":

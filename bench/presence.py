@@ -25,7 +25,7 @@ import asyncpg
 import msgspec
 import uvloop
 
-from bench.common import Cores, Meter, Served, database, fairwire, more_files, serving, spent
+from bench.common import SERVE, Cores, Meter, Served, database, fairwire, more_files, serving, spent
 from bench.crowd import Crowd, Member, hello
 from bench.drained import Drained
 from bench.idle import watching
@@ -42,7 +42,6 @@ TICK_S: Final = 0.01
 BARE_ROUNDS: Final = 5
 BOUND: Final = 40.0
 STATES: Final = ("busy", "away", "online")
-SERVE: Final = ("-m", "fairwire_server", "serve")
 
 
 @dataclass(slots=True)

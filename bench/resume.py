@@ -29,7 +29,7 @@ from typing import Final
 import asyncpg
 import uvloop
 
-from bench.common import Cores, Meter, Served, database, fairwire, more_files, postmaster, serving
+from bench.common import SERVE, Cores, Meter, Served, database, fairwire, more_files, postmaster, serving
 from bench.contacts import contacts
 from bench.crowd import Crowd, Member, hello
 from bench.crowd_loop import listening
@@ -48,7 +48,6 @@ COUNTED: Final = 500
 BOUND_S: Final = 8.0
 BOUND_P99_MS: Final = 500.0
 STATEMENTS: Final = {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track_utility": "off"}
-SERVE: Final = ("-m", "fairwire_server", "serve")
 
 
 @dataclass(frozen=True, slots=True)
