@@ -20,7 +20,7 @@ KEPT = $(if $(findstring --quick,$(BENCH)),,--json bench/figures/$(@:bench-%=%).
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-idle bench-connect bench-resume bench-presence bench-search bench-booking bench-slots bench-notify bench-nodes bench-plots bench-peak lock upgrade clean
+.PHONY: help run cluster test check check-code check-documents soak teeth bench-fanout bench-announce bench-commit bench-commit-two bench-idle bench-connect bench-resume bench-presence bench-search bench-booking bench-slots bench-notify bench-nodes bench-plots bench-peak lock upgrade clean
 
 help: ## show this list
 	@printf '\n  \033[1mFairwire\033[0m: the live wire of an online trade fair\n\n'
@@ -69,6 +69,8 @@ bench-announce: $(VENV)/.dev.stamp ## an announcement to 15,000 sockets while pe
 	@$(PY) -m bench.announce $(KEPT) $(BENCH)
 bench-commit: $(VENV)/.dev.stamp ## messages accepted per second, beside bare asyncpg loops
 	@$(PY) -m bench.commit $(KEPT) $(BENCH)
+bench-commit-two: $(VENV)/.dev.stamp ## the same over two nodes on two cores, a Valkey between them
+	@$(PY) -m bench.commit --nodes 2 $(KEPT) $(BENCH)
 bench-nodes: $(VENV)/.dev.stamp ## what two nodes with a bus cost, beside one
 	@$(PY) -m bench.nodes $(KEPT) $(BENCH)
 bench-idle: $(VENV)/.dev.stamp ## memory and processor time of 15,000 sockets that wait

@@ -19,7 +19,7 @@ __all__ = ["FIGURES", "RESULTS", "filled"]
 
 FIGURES: Final = Path(__file__).with_name("figures")
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
-BLOCK: Final = re.compile(r"(<!-- figures: (?P<name>[a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK: Final = re.compile(r"(<!-- figures: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
