@@ -41,6 +41,10 @@ BODY: Final = 256
 ROUNDS: Final = 40
 MANY_ROUNDS: Final = 16
 SETTLE_S: Final = 0.5
+APART_S: Final = 0.4
+"""Longer than TCP's least retransmission timeout. A frame after that long is acknowledged by the receiver's kernel at once, on the core of
+who writes; after sixteen in quick succession it is when the receiver reads, on the other core, and a write costs a quarter less.
+Without a rest a bench has the thousand in the one state and the ten thousand in the other."""
 
 
 class Organiser:
@@ -162,12 +166,13 @@ class Rounds:
         return self.own / sum(self.walls)
 
 
-def alternate(sides: dict[str, Rounds], rounds: int) -> dict[str, Rounds]:
-    """Rounds of all sides in turn, so that each meets the machine as the others left it.
+def alternate(sides: dict[str, Rounds], rounds: int, rest: float = 0.0) -> dict[str, Rounds]:
+    """Rounds of all sides in turn, so that each meets the machine as the others left it, and so many seconds of rest before.
 
     `warm` is not looked at: what is taken from a round must have found a server as awake as that round did.
     """
     for _ in range(rounds):
+        time.sleep(rest)
         for side in sides.values():
             side.one()
     return sides
@@ -204,7 +209,7 @@ class Stage:
         )
 
     def growth(self, rounds: int) -> dict[str, Rounds]:
-        """1,000 beside 10,000."""
+        """1,000 beside 10,000, all at rest as people are between two announcements (`APART_S`)."""
         few, many, write, size = self.full.sockets, self.many.sockets, self.write, self.full.size
         return alternate(
             {
@@ -218,6 +223,7 @@ class Stage:
                 "write.many": Rounds(write.pid, lambda: write.round(f"0 {many} {size} 1", many, size)),
             },
             rounds,
+            APART_S,
         )
 
 
