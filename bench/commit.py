@@ -126,7 +126,7 @@ async def profile(report: Report, name: Profile, count: int, pairs: int, seconds
         pids, samples = (served[0].pid, first, *(one.pid for one in served[1:])), Samples()
         await stretch(load, pids, 3)
         rate = (await stretch(load, pids, seconds)).per_s / 2
-        for _ in range(min(3, pairs)):
+        for _ in range(pairs):
             progress(f"{name}: half of the load")
             samples.half.append(await stretch(load, pids, seconds, rate))
         bare = await bare_database(engine)
