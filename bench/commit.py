@@ -201,7 +201,7 @@ def tell(report: Report, about: str, name: Profile, samples: Samples) -> None:
         [one.per_s for one in batched],
         "bare_asyncpg_batches_of_100",
     )
-    report.pairs(f"{about}", "messages/s", rates, [one.per_s for one in bare], AGAINST, least=LEAST[name])
+    report.pairs(about, "messages/s", rates, [one.per_s for one in bare], AGAINST, least=LEAST[name])
 
 
 async def bench(chosen: Options) -> int:
